@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The program image that the host writes to the NIC, and the lowering that makes it.
+//
+// A core image is native code: BPF instructions plus those of core_isa.def, one 64-bit word each,
+// with every program that can be tail-called in the same instruction memory.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <kiln/address.h>
+#include <kiln/facts.h>
+#include <kiln/program.h>
+#include <kiln/result.h>
+
+namespace kiln {
+
+inline constexpr std::uint32_t kCoreRegisters = 16;
+inline constexpr unsigned kSaveRegister = 11;  ///< native R11: save-area pointer, grows down
+inline constexpr unsigned kLinkRegister = 15;  ///< native R15: return address
+// R12..R14 are scratch for sequences of the lowering.
+
+/// What a native word came from.
+struct CoreOrigin {
+  std::uint32_t program = 0;  ///< index into Object::programs
+  std::uint32_t insn = 0;     ///< BPF slot; kNoInsn for a prologue
+  bool last = false;          ///< the BPF instruction is complete when this word retires in sequence
+};
+inline constexpr std::uint32_t kNoInsn = 0xffff'ffff;
+
+/// Words 0..n-1 are a jump table: word p goes to program p of the object (tail calls enter there, since
+/// a prog-array slot holds the program's index plus one), or is a TRAP where p is not in the image.
+/// Image file, little-endian, version 1: bytes 0..3 "KILN", 4..7 version, 8..11 number of words,
+/// 12..15 entry, then the words, 8 bytes each.
+struct CoreImage {
+  std::vector<std::uint64_t> words;
+  std::vector<CoreOrigin> origins;  ///< for the host only: same size as words
+  std::uint32_t entry = 0;
+};
+
+/// What the lowering must know of a map; maps/ fills it from MapDescriptor.
+struct CoreMap {
+  MapType type = MapType::kArray;
+  std::uint32_t key_size = 0;
+  std::uint32_t value_size = 0;
+  std::uint32_t max_entries = 0;
+  std::uint32_t entries = 0;       ///< arena offset of entry 0
+  std::uint32_t entry_stride = 0;
+  std::uint32_t value_stride = 0;
+  std::uint32_t cpu_count = 1;
+};
+
+struct LowerOptions {
+  std::uint32_t imem_words = 4096;
+  std::uint32_t window_bytes = address::kWindowBytes;
+};
+
+/// Lowers program `entry` and all that it can tail-call.
+/// \param facts  by program index; an empty one means nothing was proven (conformance plug-in).
+/// \errors kUnsupported, naming instruction, source line and reason, for what the NIC has no means
+///         for; or an image longer than imem_words.
+Result<CoreImage> lower(const Object& object, std::span<const Facts> facts, std::size_t entry,
+                        std::span<const CoreMap> maps, const LowerOptions& options);
+
+std::vector<std::byte> serialise(const CoreImage& image);
+
+/// Native code as text, one line per word, with the BPF instruction each came from.
+std::string disassemble_core(const CoreImage& image, const Object& object);
+
+}  // namespace kiln

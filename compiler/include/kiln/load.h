@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From ELF to Object: sections, symbols, relocations, maps, BTF, CO-RE. Runs nothing, trusts nothing.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include <kiln/program.h>
+
+namespace kiln {
+
+struct LoadOptions {
+  std::string btf_path;  ///< BTF that CO-RE relocates against; empty: /sys/kernel/btf/vmlinux if needed
+};
+
+/// \errors kInput, one sentence: not an ELF, not BPF, truncated, a section or relocation that makes
+///         no sense, an unknown map type, CO-RE without BTF. Hostile bytes never crash it.
+Result<Object> load_object(std::span<const std::byte> elf, const std::string& path, const LoadOptions& options);
+/// Reads the file first ("-": standard input).
+Result<Object> load_object_file(const std::string& path, const LoadOptions& options);
+
+}  // namespace kiln

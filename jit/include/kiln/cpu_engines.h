@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The CPU engines: the reference interpreter and the x86-64 JIT.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+
+#include <kiln/engine.h>
+
+namespace kiln {
+
+/// The reference: RFC 9669 to the letter, every memory access checked against its region.
+std::unique_ptr<Engine> make_interp();
+
+/// x86-64 machine code by asmjit, W^X. On another processor load() fails with kUnavailable.
+std::unique_ptr<Engine> make_jit();
+
+/// The machine before an instruction, as the interpreter sees it (addresses as in address.h).
+struct InterpState {
+  std::uint32_t program = 0;  ///< index into Object::programs (tail calls change it)
+  std::uint32_t pc = 0;       ///< slot about to execute
+  std::array<std::uint64_t, kRegisters> regs{};
+};
+/// Called before every instruction, and once more after EXIT with pc = kNoPc.
+using StepObserver = std::function<void(const InterpState&)>;
+inline constexpr std::uint32_t kNoPc = 0xffff'ffff;
+
+/// make_interp() with an observer, for lockstep comparison and soundness tests.
+std::unique_ptr<Engine> make_interp(StepObserver observer);
+
+/// Runs raw instructions, unverified, on `memory` (R1 its address, R2 its length), as the conformance
+/// plug-in does; R10 is a 512-byte stack. Returns R0. \errors kFault, kUnsupported.
+Result<std::uint64_t> run_raw_interp(std::span<const Insn> insns, std::span<std::byte> memory);
+Result<std::uint64_t> run_raw_jit(std::span<const Insn> insns, std::span<std::byte> memory);
+
+/// The machine code of a program as text, with the BPF instruction each came from.
+Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t program, const MapSet& maps);
+
+}  // namespace kiln

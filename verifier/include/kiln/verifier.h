@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Proves that a program is safe, the way Linux's verifier does, and keeps what it proved as Facts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <kiln/facts.h>
+#include <kiln/program.h>
+
+namespace kiln {
+
+struct VerifyOptions {
+  int log_level = 0;                       ///< 0: only the reason; 1, 2: as the kernel's
+  std::uint64_t insn_limit = 1'000'000;    ///< processed instructions (BPF_COMPLEXITY_LIMIT_INSNS)
+};
+
+struct VerifyResult {
+  bool accepted = false;
+  std::string message;      ///< rejected: the kernel's words, one line, e.g. "R1 !read_ok"
+  std::uint32_t insn = 0;   ///< rejected: slot it is about
+  std::string log;          ///< by log_level, ends with "processed N insns (limit 1000000) ..."
+  std::uint64_t processed = 0;
+  std::uint64_t peak_states = 0, total_states = 0;
+  double time_us = 0;
+  Facts facts;  ///< accepted only
+};
+
+/// REQUIRES: program is one of object.programs. Never fails: a program that can't be proven safe, for
+/// whatever reason, is rejected.
+VerifyResult verify(const Object& object, const Program& program, const VerifyOptions& options = {});
+
+}  // namespace kiln

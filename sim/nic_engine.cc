@@ -17,7 +17,6 @@ using sim::NicHarness;
 using sim::VerdictRecord;
 
 constexpr std::uint32_t kExactOrder = 1;   // MAX_IN_FLIGHT: one frame at a time
-constexpr std::size_t kMinFrame = 14;      // an Ethernet header
 constexpr std::uint32_t kLatencyFrames = 64;
 
 std::uint32_t rx_user(const Frame& frame) {
@@ -35,6 +34,12 @@ bool has_per_cpu_map(const MapSet& maps) {
     }
   }
   return false;
+}
+
+Result<CoreImage> lower_for(const NicConfiguration& nic, const VerifiedObject& object,
+                            std::size_t entry, const MapSet& maps) {
+  return lower(*object.object, object.facts, entry, sim::core_maps(maps),
+               {.imem_words = nic.imem_words, .window_bytes = nic.window_bytes});
 }
 
 class NicEngine final : public Engine {
@@ -61,9 +66,7 @@ class NicEngine final : public Engine {
       return Error{Errc::kUnsupported, fmt::format("the maps take {} bytes and the NIC's map memory has {}",
                                                    maps.arena().size(), configuration.map_bytes)};
     }
-    const LowerOptions lowering{.imem_words = configuration.imem_words,
-                                .window_bytes = configuration.window_bytes};
-    auto image = lower(*object.object, object.facts, entry, sim::core_maps(maps), lowering);
+    auto image = lower_for(configuration, object, entry, maps);
     if (!image) {
       return image.error();
     }
@@ -135,11 +138,9 @@ class NicEngine final : public Engine {
 
  private:
   Result<void> check_frame(const Frame& frame) const {
-    const std::size_t longest =
-        environment_.window_bytes - address::kHeadroom - address::kTailReserved;
-    if (frame.data.size() < kMinFrame || frame.data.size() > longest) {
+    if (!environment_.fits(frame.data.size())) {
       return Error{Errc::kInput, fmt::format("a frame of {} bytes: {} to {} fit", frame.data.size(),
-                                             kMinFrame, longest)};
+                                             Environment::kMinFrame, environment_.max_frame())};
     }
     return {};
   }
@@ -260,6 +261,10 @@ class NicEngine final : public Engine {
 };
 
 }  // namespace
+
+Result<CoreImage> lower_for_nic(const VerifiedObject& object, std::size_t entry, const MapSet& maps) {
+  return lower_for(nic_configurations().front(), object, entry, maps);
+}
 
 std::unique_ptr<Engine> make_nic(const NicOptions& options, RetireObserver observer) {
   return std::make_unique<NicEngine>(options, std::move(observer));

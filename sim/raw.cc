@@ -9,7 +9,6 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kSmallestFrame = 14;
 constexpr unsigned kLengthRegister = 2;
 
 /// What the plug-in's caller expects in R1 and R2, and the whole of R0 at the end: the frame that
@@ -47,7 +46,7 @@ Result<std::uint64_t> run_raw_nic(std::span<const Insn> insns, std::span<std::by
   KILN_TRY(engine->load(verified, 0, std::move(maps).value(), Environment{}));
   Frame frame;
   frame.data.assign(memory.begin(), memory.end());
-  frame.data.resize(std::max(frame.data.size(), kSmallestFrame));
+  frame.data.resize(std::max(frame.data.size(), Environment::kMinFrame));
   auto outcome = engine->run(frame);
   if (!outcome) {
     return outcome.error();

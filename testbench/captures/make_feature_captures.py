@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes features/NAME.pcap: the arguments that make each feature program take its corners.
+"""Writes NAME.pcap for each feature program: the arguments that make each feature program take its corners.
 
 Usage: make_feature_captures.py OUTPUT_DIRECTORY. A feature frame is EtherType 0x88b5, 64 bytes of
 arguments, 192 bytes for results (../programs/features/feature.h). Deterministic.
@@ -190,16 +190,16 @@ FEATURES = {
     "firewall_outside": firewall_outside, "globals": globals_, "legacy_maps": ethertypes,
     "longest_prefix": longest_prefix, "loops": loops, "map_errors": map_errors,
     "percpu_hash": percpu_hash, "redirects": redirects, "several_programs": ethertypes,
+    "arithmetic_v3": pairs, "comparison_v3": pairs, "legacy_maps_btf": ethertypes,
     "signed_v4": pairs, "subprograms": few_pairs, "tail_call_from_subprogram": slots,
     "tail_calls": slots,
 }
 
 
 def main():
-    directory = os.path.join(sys.argv[1], "features")
-    os.makedirs(directory, exist_ok=True)
+    os.makedirs(sys.argv[1], exist_ok=True)
     for name, make in FEATURES.items():
-        f.write_pcap(os.path.join(directory, name + ".pcap"), make())
+        f.write_pcap(os.path.join(sys.argv[1], name + ".pcap"), make())
 
 
 if __name__ == "__main__":

@@ -61,8 +61,16 @@ class NicModel {
  public:
   virtual ~NicModel() = default;
   virtual const NicConfiguration& configuration() const = 0;
-  /// One clock cycle. The reference stays valid and unchanged until the next call.
-  virtual const NicOutputs& cycle(const NicInputs& inputs) = 0;
+  /// First half of a cycle: applies the inputs while the clock is low and samples the outputs. The
+  /// reference stays valid and unchanged until the next call.
+  virtual const NicOutputs& settle(const NicInputs& inputs) = 0;
+  /// Second half: the rising edge.
+  virtual void edge() = 0;
+  const NicOutputs& cycle(const NicInputs& inputs) {
+    const NicOutputs& outputs = settle(inputs);
+    edge();
+    return outputs;
+  }
   /// Retire records of the last cycle, in core order; valid until the next one.
   virtual std::span<const RetireRecord> retired() const = 0;
   std::uint64_t cycles() const { return cycles_; }

@@ -63,15 +63,18 @@ class VerilatedNic final : public NicModel {
 
   const NicConfiguration& configuration() const override { return configuration_; }
 
-  const NicOutputs& cycle(const NicInputs& in) override {
+  const NicOutputs& settle(const NicInputs& in) override {
     top_->clk_i = 0;
     drive(in);
     top_->eval();
     sample();
+    return out_;
+  }
+
+  void edge() override {
     top_->clk_i = 1;
     top_->eval();
     ++cycles_;
-    return out_;
   }
 
   std::span<const RetireRecord> retired() const override { return retired_; }

@@ -61,23 +61,23 @@ module bpf_ingress #(
       .out_data_o({front_last, front_keep, front_data}), .count_o(held)
     );
 
-    // The last word of a beat is the seventh, or the one behind which keep is zero.
-    logic [7:0] keep_behind;
+    // The last word of a beat is the top one, or the one behind which keep is zero.
+    logic more_behind;
     always_comb begin
       word_data   = front_data[63:0];
       word_keep   = front_keep[7:0];
-      keep_behind = '0;
+      more_behind = 1'b0;
       for (int i = 0; i < Words; i++) begin
         if (pick_q == WordBits'(i)) begin
           word_data = front_data[64*i +: 64];
           word_keep = front_keep[8*i +: 8];
-          if (i + 1 < Words) keep_behind = front_keep[8*((i+1)%Words) +: 8];
+          if (i + 1 < Words) more_behind = front_keep[8*((i+1)%Words)];
         end
       end
     end
     assign word_valid = front_valid;
-    assign word_last  = front_last && keep_behind[0] == 1'b0;
-    assign front_pop  = word_valid && word_ready && keep_behind[0] == 1'b0;
+    assign word_last  = front_last && !more_behind;
+    assign front_pop  = word_valid && word_ready && !more_behind;
     assign space_o    = 16'(Depth) - 16'(held);
 
     always_ff @(posedge clk_i) begin

@@ -81,7 +81,8 @@ module bpf_map_seq #(
     StMergeWrite = 6'd21, StEvict = 6'd22, StVictim = 6'd23, StUnlink = 6'd24, StFreeNext = 6'd25,
     StFreeHead = 6'd26, StBucketRead = 6'd27, StBucketWait = 6'd28, StKeys = 6'd29, StCount = 6'd30,
     StLinkEntry = 6'd31, StLinkBucket = 6'd32, StSetAside = 6'd33, StSetAsideNext = 6'd34,
-    StLpm = 6'd35, StIndex = 6'd36, StSlotRead = 6'd37, StSlotWait = 6'd38, StRespond = 6'd39;
+    StLpm = 6'd35, StIndex = 6'd36, StSlotRead = 6'd37, StSlotWait = 6'd38, StOwner1 = 6'd39,
+    StOwner2 = 6'd40, StMergeSeen = 6'd41, StMergeRest = 6'd42, StRespond = 6'd43;
   localparam logic [63:0] ENOENT = -64'sd2, E2BIG = -64'sd7, ENOMEM = -64'sd12, EEXIST = -64'sd17,
                           EINVAL = -64'sd22, EOPNOTSUPP = -64'sd95;
   localparam logic [7:0] HASH = 8'd1, ARRAY = 8'd2, PERCPU_HASH = 8'd5, PERCPU_ARRAY = 8'd6,
@@ -259,9 +260,12 @@ module bpf_map_seq #(
       // -- commit
       StEntryRead: if (mem_ready_i) state_d = StEntryWait;
       StEntryWait: if (answer) begin
-        state_d  = mem_data_i[30] ? StRespond : StFind;
+        // Still ours: not live, and of our key. Whether it links to itself takes its address.
+        state_d  = (mem_data_i[30] || mem_data_i[63:32] != key_hash_i) ? StRespond : StOwner1;
         result_d = '0;
       end
+      StOwner1: state_d = StOwner2;
+      StOwner2: state_d = (row_i == own_row_q) ? StFind : StRespond;
       StCommit: begin
         state_d = StKeys;
         if (found_q && per_cpu) begin
@@ -271,10 +275,16 @@ module bpf_map_seq #(
           if (!lru) result_d = E2BIG;
         end
       end
-      StMergeNew:   if (mem_ready_i) state_d = StMergeOld;
+      // Words of other processors are zero here and left alone there: their owners may be writing.
+      StMergeNew:   if (mem_ready_i) state_d = StMergeSeen;
+      StMergeSeen: if (answer) begin
+        if (mem_data_i != '0) state_d = StMergeOld;
+        else state_d = StMergeRest;
+      end
       StMergeOld:   if (mem_ready_i) state_d = StMergeWait;
-      StMergeWait:  if (answer && half_q) state_d = StMergeWrite;
-      StMergeWrite: if (mem_ready_i) state_d = more ? StMergeNew : StFreeNext;
+      StMergeWait:  if (answer) state_d = StMergeWrite;
+      StMergeWrite: if (mem_ready_i) state_d = StMergeRest;
+      StMergeRest:  state_d = more ? StMergeNew : StFreeNext;
       StEvict:      if (evict_done_i) state_d = StVictim;
       StVictim:     if (walk_done_i) state_d = StUnlink;
       StUnlink: if (mem_ready_i) begin
@@ -404,8 +414,8 @@ module bpf_map_seq #(
       own_q     <= 1'b0;
       evicted_q <= 1'b0;
     end
-    // Two answers come in turn after two reads: header words, values to merge.
-    if (state_q == StHeader0 || state_q == StMergeNew) half_q <= 1'b0;
+    // The header's two words come in turn.
+    if (state_q == StHeader0) half_q <= 1'b0;
     else if (answer) half_q <= 1'b1;
     if (state_q == StFind || state_q == StLpm) begin
       found_q      <= (state_q == StLpm) ? lpm_found_i : walk_found_i;
@@ -419,9 +429,8 @@ module bpf_map_seq #(
     if (state_q == StCommit) own_q <= (found_q && per_cpu) || (!found_q && full && !lru);
     if (state_q == StBucketWait) first_link_q <= bucket[0] ? mem_data_i[61:32] : mem_data_i[29:0];
     if (answer) own_next_q <= mem_data_i[29:0];
-    if (state_q == StMergeOld || state_q == StMergeWait) begin
-      if (answer) merge_q <= half_q ? merge_q | mem_data_i : mem_data_i;
-    end
+    if (state_q == StMergeSeen) merge_q <= mem_data_i;
+    else if (state_q == StMergeWait && answer) merge_q <= merge_q | mem_data_i;
     // The entry taken, and its address.
     case (state_q)
       StIndex: {own_link_q, from_free_q} <= {key_first_i[29:0] + 30'd1, 1'b0};
@@ -439,7 +448,8 @@ module bpf_map_seq #(
     // Rows of an entry, counted: values from value_i to the end, key words from 1.
     case (state_q)
       StPrepared, StCommit: place_q <= (state_q == StCommit && !(found_q && per_cpu)) ? RowBits'(1) : value_i;
-      StZero, StMergeWrite, StKeys: if (mem_ready_i) place_q <= place_q + 1'b1;
+      StZero, StKeys: if (mem_ready_i) place_q <= place_q + 1'b1;
+      StMergeRest: place_q <= place_q + 1'b1;
       StBucketWait: place_q <= RowBits'(1);
       default: ;
     endcase
@@ -453,7 +463,7 @@ module bpf_map_seq #(
   assign link_o           = own_link_q[RowBits-1:0];
   assign key_index_o      = place_q[2:0] - 3'd1;
   assign walk_start_o     = (state_q == StLoad && state_d == StFind)
-                         || (state_q == StEntryWait && state_d == StFind)
+                         || (state_q == StOwner2 && state_d == StFind)
                          || (state_q == StEvict && evict_done_i);
   assign walk_by_number_o = state_q == StEvict;
   assign lpm_start_o      = state_q == StLoad && state_d == StLpm;

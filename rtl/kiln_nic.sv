@@ -187,7 +187,9 @@ module kiln_nic #(
     logic        rx_valid, rx_ready, rx_last, tx_valid, tx_ready, tx_last;
     logic [63:0] rx_data, tx_data;
     logic [7:0]  rx_keep, tx_keep, unused_rx_thread;
-    logic [31:0] rx_seq, rx_user;
+    logic [31:0] rx_seq, rx_user, redirect_map;
+
+    assign done_redirect_map[16*c +: 16] = redirect_map[15:0];
 
     bpf_ingress #(.DataWidth(DataWidth), .WindowBytes(WindowBytes)) u_ingress (
       .clk_i, .rst_ni, .in_valid_i(in_valid[c]), .in_ready_o(in_ready[c]), .in_data_i(in_data),
@@ -210,7 +212,7 @@ module kiln_nic #(
       .done_valid_o(done_valid[c]), .done_ready_i(done_ready[c]),
       .done_thread_o(done_thread[8*c +: 8]), .done_seq_o(done_seq[32*c +: 32]),
       .done_code_o(done_code[32*c +: 32]), .done_redirect_o(done_redirect[32*c +: 32]),
-      .done_redirect_map_o(done_redirect_map[16*c +: 16]),
+      .done_redirect_map_o(redirect_map),
       .done_ifindex_o(done_ifindex[16*c +: 16]), .done_trap_o(done_trap[8*c +: 8]),
       .done_start_o(done_start[32*c +: 32]), .done_end_o(done_end[32*c +: 32]),
       .done_insns_o(done_insns[32*c +: 32]),
@@ -241,7 +243,7 @@ module kiln_nic #(
     );
 
     logic unused;
-    assign unused = &{1'b0, unused_rx_thread};
+    assign unused = &{1'b0, unused_rx_thread, redirect_map[31:16]};
   end
 
   // ---- back into order, and out -------------------------------------------------------------------

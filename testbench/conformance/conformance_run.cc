@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// conformance_run [--engines=interp,jit,nic] [--quiet] FILE.data..: every case on every engine, then a table of how
+// conformance_run [--engines=interp,jit,nic,kernel] [--quiet] FILE.data..: every case on every engine, then a table of how
 // many cases use each row of isa.def.
+//
+// `kernel` runs the cases without maps, packet or expected error through bpf(2), as a function called by an XDP program:
+// the truth behind the expectations. What its verifier refuses is counted, and not a failure.
 //
 // Fails when a result is wrong, when there are no cases, and when a row is in no case at all. An engine that is not
 // built in is named and skipped. A case that an engine refuses as unsupported is a failure unless it says so.
@@ -23,6 +26,7 @@
 #endif
 
 #include "data_file.h"
+#include "kernel_probe.h"
 
 namespace kiln::conformance {
 namespace {
@@ -138,6 +142,35 @@ bool run_all(const Runner& runner, const std::vector<Case>& cases) {
   return failed == 0;
 }
 
+/// What Linux says to the same cases.
+bool run_kernel(const std::vector<Case>& cases, bool quiet) {
+  std::size_t ran = 0, refused = 0, failed = 0;
+  for (const Case& one : cases) {
+    if (!one.result || one.is_xdp || one.not_kernel) {
+      continue;
+    }
+    const auto got = run_raw_kernel(one.insns, one.memory);
+    if (!got && got.error().code == Errc::kUnavailable) {
+      fmt::print("kernel: skipped, {}\n", got.error().message);
+      return true;
+    }
+    if (!got) {
+      if (!quiet) {
+        fmt::print("refused by the kernel: {}:{} {}: {}\n", one.file, one.line, one.name, got.error().message);
+      }
+      ++refused;
+      continue;
+    }
+    ++ran;
+    if (got->r0 != *one.result) {
+      fmt::print("FAIL kernel {}:{} {}: expected {:#x}, got {:#x}\n", one.file, one.line, one.name, *one.result, got->r0);
+      ++failed;
+    }
+  }
+  fmt::print("kernel: {} of {} cases pass, {} refused by its verifier\n", ran - failed, ran, refused);
+  return failed == 0 && ran > 0;
+}
+
 /// \return the exit status.
 int run(const std::vector<std::string>& engines, const std::vector<std::string>& files, bool quiet) {
   std::vector<Case> cases;
@@ -157,6 +190,11 @@ int run(const std::vector<std::string>& engines, const std::vector<std::string>&
   std::size_t ran = 0;
   const std::vector<Runner> runners = all_runners();
   for (const std::string& name : engines) {
+    if (name == "kernel") {
+      good &= run_kernel(cases, quiet);
+      ++ran;
+      continue;
+    }
     const auto runner = std::find_if(runners.begin(), runners.end(), [&](const Runner& r) { return r.name == name; });
     if (runner == runners.end()) {
       fmt::print("{}: skipped, this conformance_run was built without it\n", name);
@@ -187,7 +225,7 @@ int main(int argc, char** argv) {
     } else if (argument == "--quiet") {
       quiet = true;
     } else if (argument.starts_with("--")) {
-      fmt::print(stderr, "usage: conformance_run [--engines=interp,jit,nic] [--quiet] FILE.data..\n");
+      fmt::print(stderr, "usage: conformance_run [--engines=interp,jit,nic,kernel] [--quiet] FILE.data..\n");
       return 2;
     } else {
       files.push_back(argument);

@@ -147,6 +147,8 @@ Result<Case> interpret(const RawCase& raw) {
       out.result = *value;
     } else if (title == "error") {
       out.error = trimmed(text);
+    } else if (title == "not kernel") {
+      out.not_kernel = true;
     } else {
       return Error{Errc::kInput, fmt::format("unknown section '{}'", title)};
     }

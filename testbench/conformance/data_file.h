@@ -11,6 +11,7 @@
 //   -- maps                optional, makes it an XDP program too: lines "TYPE KEY VALUE ENTRIES", map 0, 1, ...
 //   -- result              R0, decimal or 0x
 //   -- error               instead: a part of the message that the engine must refuse or stop with
+//   -- not kernel          optional: why Linux yields something else
 #pragma once
 
 #include <cstddef>
@@ -32,6 +33,7 @@ struct Case {
   bool is_xdp = false;  ///< memory is a frame
   std::vector<MapSpec> maps;
   std::optional<std::uint64_t> result;
+  bool not_kernel = false;
   std::string error;  ///< expected message part, if there is no result
 };
 

@@ -131,32 +131,42 @@ int KernelProgram::update(std::size_t map, std::span<const std::byte> key, std::
   return bpf(BPF_MAP_UPDATE_ELEM, attr) < 0 ? -errno : 0;
 }
 
-Result<RawOutcome> run_raw_kernel(std::span<const Insn> insns, std::span<const std::byte> memory) {
-  constexpr std::int32_t kResult = 16;  // bytes in front of the memory: R0, and room for the shortest frame
-  const auto length = static_cast<std::int32_t>(memory.size());
+std::vector<Insn> as_xdp(std::span<const Insn> insns, std::size_t memory_bytes) {
+  constexpr std::int32_t kHeader = kRawHeader;
+  const auto length = static_cast<std::int32_t>(memory_bytes);
   std::vector<Insn> program = {
-      {.opcode = 0x61, .dst = 7, .src = 1, .off = 0},             // r7 = data
-      {.opcode = 0x61, .dst = 8, .src = 1, .off = 4},             // r8 = data_end
-      {.opcode = 0xbf, .dst = 1, .src = 7},                       // r1 = r7
-      {.opcode = 0x07, .dst = 1, .imm = kResult + length},        // r1 += what must be there
-      {.opcode = 0x2d, .dst = 1, .src = 8, .off = 7},             // if r1 > r8 goto out
-      {.opcode = 0xbf, .dst = 1, .src = 7},                       // r1 = r7
-      {.opcode = 0x07, .dst = 1, .imm = kResult},                 // r1 += 16
-      {.opcode = 0xb7, .dst = 2, .imm = length},                  // r2 = length
-      {.opcode = 0x85, .src = 1, .imm = 4},                       // call the instructions
-      {.opcode = 0x7b, .dst = 7, .src = 0, .off = 0},             // *(u64 *)(r7 +0) = r0
-      {.opcode = 0xb7, .dst = 0, .imm = 2},                       // r0 = 2
-      {.opcode = 0x95},                                           // exit
-      {.opcode = 0xb7, .dst = 0, .imm = 0},                       // out: r0 = 0
-      {.opcode = 0x95},                                           // exit
+      {.opcode = 0x61, .dst = 7, .src = 1, .off = 0},      // r7 = data
+      {.opcode = 0x61, .dst = 8, .src = 1, .off = 4},      // r8 = data_end
+      {.opcode = 0xbf, .dst = 1, .src = 7},                // r1 = r7
+      {.opcode = 0x07, .dst = 1, .imm = kHeader + length}, // r1 += what must be there
+      {.opcode = 0x2d, .dst = 1, .src = 8, .off = 7},      // if r1 > r8 goto out
+      {.opcode = 0xbf, .dst = 1, .src = 7},                // r1 = r7
+      {.opcode = 0x07, .dst = 1, .imm = kHeader},          // r1 += 16
+      {.opcode = 0xb7, .dst = 2, .imm = length},           // r2 = length
+      {.opcode = 0x85, .src = 1, .imm = 5},                // call the instructions
+      {.opcode = 0x7b, .dst = 7, .src = 0, .off = 0},      // *(u64 *)(r7 +0) = r0
+      {.opcode = 0xb7, .dst = 0, .imm = 2},                // r0 = XDP_PASS
+      {.opcode = 0x95},                                    // exit
+      {.opcode = 0xb7, .dst = 0, .imm = 0},                // out: r0 = XDP_ABORTED
+      {.opcode = 0x95},                                    // exit
   };
-  program[8].imm = static_cast<std::int32_t>(program.size()) - 9;
   program.insert(program.end(), insns.begin(), insns.end());
-  auto loaded = KernelProgram::load(program, {});
+  return program;
+}
+
+RawOutcome raw_outcome(std::span<const std::byte> frame) {
+  RawOutcome raw;
+  std::memcpy(&raw.r0, frame.data(), sizeof(raw.r0));
+  raw.memory.assign(frame.begin() + kRawHeader, frame.end());
+  return raw;
+}
+
+Result<RawOutcome> run_raw_kernel(std::span<const Insn> insns, std::span<const std::byte> memory) {
+  auto loaded = KernelProgram::load(as_xdp(insns, memory.size()), {});
   if (!loaded) {
     return loaded.error();
   }
-  std::vector<std::byte> frame(kResult);
+  std::vector<std::byte> frame(kRawHeader);
   frame.insert(frame.end(), memory.begin(), memory.end());
   auto outcome = loaded->run(frame);
   if (!outcome) {
@@ -165,10 +175,7 @@ Result<RawOutcome> run_raw_kernel(std::span<const Insn> insns, std::span<const s
   if (outcome->code != 2) {
     return Error{Errc::kInternal, "the frame was too short for its own memory"};
   }
-  RawOutcome raw;
-  std::memcpy(&raw.r0, outcome->frame.data(), sizeof(raw.r0));
-  raw.memory.assign(outcome->frame.begin() + kResult, outcome->frame.end());
-  return raw;
+  return raw_outcome(outcome->frame);
 }
 
 }  // namespace kiln::conformance

@@ -51,11 +51,17 @@ class KernelProgram {
 };
 
 /// Raw instructions with R1 = memory, R2 = its length, as an XDP program: they become a function that the
-/// program calls with its packet; R0 and the memory afterwards come back in the frame.
+/// program calls with its packet. R0 comes back in the frame's first 8 bytes, the memory kRawHeader bytes in.
+inline constexpr std::size_t kRawHeader = 16;
+std::vector<Insn> as_xdp(std::span<const Insn> insns, std::size_t memory_bytes);
+
 struct RawOutcome {
   std::uint64_t r0 = 0;
   std::vector<std::byte> memory;
+  bool operator==(const RawOutcome&) const = default;
 };
+/// What a frame that went through as_xdp() holds.
+RawOutcome raw_outcome(std::span<const std::byte> frame);
 Result<RawOutcome> run_raw_kernel(std::span<const Insn> insns, std::span<const std::byte> memory);
 
 }  // namespace kiln::conformance

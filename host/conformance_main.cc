@@ -148,7 +148,7 @@ Result<std::uint64_t> run_raw(const Request& request, std::span<const Insn> insn
 #endif
 }
 
-Result<std::unique_ptr<Engine>> make_engine(const Request& request) {
+[[maybe_unused]] Result<std::unique_ptr<Engine>> make_engine(const Request& request) {
   if (request.engine == "interp") {
     return make_interp();
   }

@@ -104,11 +104,13 @@ int accesses(struct xdp_md *ctx) {
 
 SEC("xdp")
 int unreachable(struct xdp_md *ctx) {
-  struct sample___old *s = (void *)(long)ctx;
   struct sample___gone *gone = (void *)(long)ctx;
-  if (bpf_core_field_exists(gone->not_there)) {
-    return gone->not_there;
-  }
+  return bpf_core_field_exists(gone->not_there) ? gone->not_there : XDP_PASS;
+}
+
+SEC("xdp")
+int signed_load(struct xdp_md *ctx) {
+  struct sample___old *s = (void *)(long)ctx;
   return s->signed_grown;  // was 4 bytes, is 8, and signed: no load can stand for it
 }
 

@@ -119,8 +119,13 @@ class Behaviour(unittest.TestCase):
 
     def test_router_updates_every_checksum(self):
         loaded = self.run_program("router_ipv4")
-        for ident in range(0, 65536, 257):
+        wraps = [f.ident_for(wanted, s.CLIENT, s.SERVER, 1, 2, size=64)
+                 for wanted in (0xFDFF, 0xFEFF, 0xFEFE, 0xFF00, 0xFFFE, 0)]
+        for ident in [*range(0, 65536, 257), *wraps]:
             frame = f.udp_frame(s.CLIENT, s.SERVER, 1, 2, size=64, ident=ident)
+            if frame[24:26] == bytes(2):  # the other zero of one's complement
+                frame = frame[:24] + b"\xff\xff" + frame[26:]
+            self.assertEqual(f.checksum(frame[14:34]), 0)
             code, out = loaded.run(frame)
             self.assertEqual(code, REDIRECT)
             self.assert_ipv4(out[14:34], f.UDP)

@@ -74,7 +74,8 @@ FEATURES = [
     _feature("globals"),
     _feature("legacy_maps", kernel_object="programs/features/legacy_maps_btf.bpf.o"),
     _feature("legacy_maps_btf", program="legacy_maps"),
-    _feature("longest_prefix", maps=True, kernel_since=(6, 13)),  # full tries, bad lengths
+    _feature("longest_prefix", maps=True),
+    _feature("longest_prefix_update", kernel_since=(6, 13)),  # flags and full tries
     _feature("loops"),
     _feature("map_errors"),
     _feature("percpu_hash"),

@@ -226,7 +226,7 @@ def main():
     action = parser.add_mutually_exclusive_group()
     for name in ("check", "bless", "show"):
         action.add_argument("--" + name, action="store_true")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     os.sched_setaffinity(0, {0})
     try:
         lib = open_libbpf()

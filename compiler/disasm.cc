@@ -170,8 +170,8 @@ std::string disassemble(const Program& program, const Object& object) {
       ++sub;
     }
     for (; line != program.lines.end() && line->insn <= slot; ++line) {
-      out += fmt::format("; {} [file:{} line_num:{} line_col:{}]\n", line->text, line->file,
-                         line->line, line->column);
+      out += fmt::format("; {}{}[file:{} line_num:{} line_col:{}]\n", line->text,
+                         line->text.empty() ? "" : " ", line->file, line->line, line->column);
     }
     const Insn& insn = program.insns[slot];
     const bool wide = insn.is_wide() && slot + 1 < program.insns.size();

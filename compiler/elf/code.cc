@@ -86,6 +86,23 @@ Result<void> add_section(LoadState& state, const Section& section) {
 
 }  // namespace
 
+std::string place_of(const LoadState& state, const CodeSection& code, std::uint64_t slot) {
+  std::string place = fmt::format("section '{}', instruction {}", code.section->name, slot);
+  if (code.ext == nullptr) {
+    return place;
+  }
+  const auto& lines = code.ext->lines;
+  const auto after = std::upper_bound(lines.begin(), lines.end(), slot * kSlot,
+                                      [](std::uint64_t offset, const LineInfo& line) { return offset < line.offset; });
+  if (after == lines.begin()) {
+    return place;
+  }
+  const LineInfo& line = *std::prev(after);
+  std::string_view file = state.btf->string(line.file).value_or("");
+  file = file.substr(file.rfind('/') + 1);
+  return fmt::format("{} ({}:{})", place, file, line.line_column >> 10);
+}
+
 Result<void> collect_code(LoadState& state) {
   for (const Section& section : state.elf.sections()) {
     if (section.is_code() && !section.data.empty()) {

@@ -191,7 +191,7 @@ Result<void> CoreRelocator::apply(CodeSection& code, const CoreRecord& record) {
   const std::uint32_t slot = record.offset / kSlotBytes;
   const auto fail = [&](const Error& error) {
     const bool named = record.type < state_.btf->count();
-    return state_.elf.error("section '{}', instruction {}: CO-RE relocation of '{}': {}", code.section->name, slot,
+    return state_.elf.error("{}: CO-RE relocation of '{}': {}", place_of(state_, code, slot),
                             named ? state_.btf->name(record.type) : "?", error.message);
   };
   if (record.offset % kSlotBytes != 0 || slot >= code.insns.size()) {

@@ -31,7 +31,7 @@ class Relocator {
  private:
   template <typename... Args>
   Error error(std::uint64_t slot, fmt::format_string<Args...> format, Args&&... args) const {
-    return state_.elf.error("section '{}', instruction {}: {}", code_.section->name, slot,
+    return state_.elf.error("{}: {}", place_of(state_, code_, slot),
                             fmt::format(format, std::forward<Args>(args)...));
   }
   Result<void> call(std::uint32_t slot, const Symbol& symbol);

@@ -105,6 +105,12 @@ def filler(count, start=0):
     return bytes((start + i * 7 + (i >> 8)) & 0xFF for i in range(count))
 
 
+def ident_for(wanted, src, dst, sport, dport, **fields):
+    """The IPv4 identification with which such a UDP frame's header checksum is `wanted`, not 0xffff."""
+    plain = udp_frame(src, dst, sport, dport, ident=0, **fields)
+    return (int.from_bytes(plain[24:26], "big") - wanted) % 0xFFFF
+
+
 def udp_frame(src, dst, sport, dport, *, size=60, payload=None, **fields):
     """A whole frame of `size` bytes without FCS; 60 is the 64-byte frame of the benchmarks."""
     overhead = 14 + 4 * len(fields.get("vlans", ())) + (20 if len(ip(src)) == 4 else 40) + 8

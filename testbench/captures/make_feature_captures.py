@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes features/NAME.pcap: the arguments that make each feature program take its corners.
+"""Writes NAME.pcap for each feature program: the arguments that make each feature program take its corners.
 
 Usage: make_feature_captures.py OUTPUT_DIRECTORY. A feature frame is EtherType 0x88b5, 64 bytes of
 arguments, 192 bytes for results (../programs/features/feature.h). Deterministic.
@@ -127,9 +127,8 @@ def percpu_hash():
 
 
 def longest_prefix():
-    def ask(length, address, operation=0, value=0):
-        return feature(struct.pack("<I16sII", length, f.ip(address).ljust(16, b"\0"), operation,
-                                   value))
+    def ask(length, address):
+        return feature(struct.pack("<I", length) + f.ip(address))
     out = []
     for a in ("10.1.2.3", "10.1.2.200", "10.1.2.4", "10.1.3.4", "10.9.9.9", "11.0.0.1", "192.0.2.1",
               "192.0.2.2", "192.0.2.70", "0.0.0.0", "255.255.255.255", "128.0.0.0", "127.255.255.255"):
@@ -139,12 +138,25 @@ def longest_prefix():
               "2001:db9::", "fd00::1", "fc00::1", "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"):
         for length in (128, 127, 64, 49, 48, 32, 7, 0):
             out.append(ask(length, a))
-    out += [ask(24, "10.1.2.9", 1, 900), ask(24, "10.1.2.77", 2), ask(24, "10.1.2.9", 2),
-            ask(24, "10.1.2.9", 2), ask(33, "10.1.2.9", 1, 1), ask(0, "0.0.0.0", 2),
-            ask(32, "11.0.0.1"), ask(0, "0.0.0.0", 1, 901), ask(16, "10.1.0.0", 2)]
-    out += [ask(32, f"10.64.{n}.1", 1, 1000 + n) for n in range(30)]  # 32 entries are the limit
-    out += [ask(32, "10.1.2.3"), ask(32, "10.64.3.1"), ask(32, "10.64.29.1")]
     return out + others()
+
+
+def longest_prefix_update():
+    def do(operation, address, length, value=0, flags=0):
+        return feature(struct.pack("<I4sIIQ", length, f.ip(address), operation, value, flags))
+    look, insert, delete = 0, 1, 2
+    out = [do(insert, "10.1.2.9", n, 500 + n, flags) for flags in (2, 1, 1, 0, 2, 3, 4)
+           for n in (24, 0, 8, 32, 25)]
+    out += [do(look, "10.1.2.9", 32), do(look, "10.1.2.200", 32), do(look, "9.9.9.9", 32)]
+    out += [do(delete, "10.1.2.77", 24), do(delete, "10.1.2.9", 24), do(delete, "10.1.2.9", 31),
+            do(delete, "0.0.0.0", 0), do(look, "9.9.9.9", 32), do(look, "10.1.2.9", 31)]
+    for n in (33, 64, 0xFFFFFFFF):  # longer than the key
+        out += [do(insert, "10.1.2.9", n), do(delete, "10.1.2.9", n), do(look, "10.1.2.9", n)]
+    out += [do(insert, f"10.64.{n}.1", 32, 1000 + n) for n in range(36)]  # 32 entries are the limit
+    out += [do(insert, "10.64.3.1", 32, 7), do(insert, "10.64.3.1", 32, 8, 2)]  # replaced when full
+    out += [do(delete, f"10.64.{n}.1", 32) for n in range(0, 36, 3)]
+    out += [do(insert, f"10.{n}.0.0", 16, 2000 + n) for n in range(12)]
+    return out + [do(look, f"10.{n}.1.1", 32) for n in range(14)] + others()
 
 
 def globals_():
@@ -188,18 +200,19 @@ FEATURES = {
     "adjust": adjust, "alignment": random_bytes, "arithmetic": pairs, "atomics": compare_exchange,
     "checksums": random_bytes, "comparison": pairs, "environment": random_bytes,
     "firewall_outside": firewall_outside, "globals": globals_, "legacy_maps": ethertypes,
-    "longest_prefix": longest_prefix, "loops": loops, "map_errors": map_errors,
+    "longest_prefix": longest_prefix,
+    "longest_prefix_update": longest_prefix_update, "loops": loops, "map_errors": map_errors,
     "percpu_hash": percpu_hash, "redirects": redirects, "several_programs": ethertypes,
+    "arithmetic_v3": pairs, "comparison_v3": pairs, "legacy_maps_btf": ethertypes,
     "signed_v4": pairs, "subprograms": few_pairs, "tail_call_from_subprogram": slots,
     "tail_calls": slots,
 }
 
 
 def main():
-    directory = os.path.join(sys.argv[1], "features")
-    os.makedirs(directory, exist_ok=True)
+    os.makedirs(sys.argv[1], exist_ok=True)
     for name, make in FEATURES.items():
-        f.write_pcap(os.path.join(directory, name + ".pcap"), make())
+        f.write_pcap(os.path.join(sys.argv[1], name + ".pcap"), make())
 
 
 if __name__ == "__main__":

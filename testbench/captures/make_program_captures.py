@@ -49,6 +49,9 @@ def router_ipv4():
         out.append(f.tcp_frame(CLIENT, target, 4242, 80, size=200, vlans=[(f.ETH_VLAN, 9)]))
     # Checksums that wrap when the TTL goes down.
     out += [f.udp_frame(CLIENT, SERVER, 4242, 53, size=64, ident=i) for i in range(0, 65536, 1021)]
+    for wanted in (0xFDFF, 0xFEFF, 0xFEFE, 0xFF00, 0xFFFE, 0x00FF, 0):
+        ident = f.ident_for(wanted, CLIENT, SERVER, 4242, 53, size=64)
+        out.append(f.udp_frame(CLIENT, SERVER, 4242, 53, size=64, ident=ident))
     packet = bytearray(DNS)
     for high, low in ((0xFE, 0xFF), (0xFF, 0xFF), (0xFF, 0x00), (0x00, 0x00)):
         packet[24:26] = bytes([high, low])

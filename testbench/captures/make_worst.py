@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the worst cases that every program must survive: OUTPUT_DIRECTORY/worst/*.pcap.
+"""Writes the worst cases that every program must survive: OUTPUT_DIRECTORY/worst/*.pcap, one file
+per kind, and OUTPUT_DIRECTORY/worst.pcap, some of each in turn.
 
 Usage: make_worst.py OUTPUT_DIRECTORY. Deterministic: no clock, seeded random numbers only.
 Addresses are mostly those that some program knows, so that hostile frames get past the first lookup.
@@ -170,12 +171,21 @@ def short():
     return out
 
 
+def in_turn(sets, count):
+    """One frame of each set in turn, spread evenly over it, `count` in all."""
+    each = count // len(sets)
+    return [frames[i * len(frames) // each] for i in range(each) for frames in sets]
+
+
 def main():
     directory = os.path.join(sys.argv[1], "worst")
     os.makedirs(directory, exist_ok=True)
+    sets = []
     for make in (flood_one_flow, flood_many_flows, malformed, fragments, vlan, ipv6_extensions,
                  jumbo, short):
-        f.write_pcap(os.path.join(directory, make.__name__ + ".pcap"), make())
+        sets.append(make())
+        f.write_pcap(os.path.join(directory, make.__name__ + ".pcap"), sets[-1])
+    f.write_pcap(os.path.join(sys.argv[1], "worst.pcap"), in_turn(sets, 400))
 
 
 if __name__ == "__main__":

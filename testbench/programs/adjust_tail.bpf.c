@@ -24,7 +24,7 @@ struct {
   __type(value, __u64);
 } replies SEC(".maps");
 
-/* The Internet checksum of `size` bytes, a multiple of 4. The helper's result may exceed 16 bits. */
+/* The Internet checksum of `size` bytes, a multiple of 4. The helper may give more than 16 bits. */
 INLINE __u16 checksum(void* start, __u32 size) {
   __u64 sum = (__u32)bpf_csum_diff(0, 0, start, size, 0);
   sum = (sum & 0xffff) + (sum >> 16);

@@ -40,7 +40,7 @@ enum bpf_map_kind {
   BPF_MAP_TYPE_DEVMAP_HASH = 25,
 };
 
-enum { BPF_F_NO_PREALLOC = 1 };                    /* map_flags; an LPM trie must have it */
+enum { BPF_F_NO_PREALLOC = 1 };                       /* map_flags; an LPM trie must have it */
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 }; /* bpf_map_update_elem */
 
 enum xdp_action { XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT };

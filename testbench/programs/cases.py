@@ -20,6 +20,8 @@ class Case:
     # What the kernel's run cannot be compared in, because it has its own clock and dice:
     # "frames" (contents), "map:NAME".
     kernel_varies: tuple = ()
+    # First release that does it, and does it as Linux 6.18 does.
+    kernel_since: tuple = (5, 18)
     # Its own way to be loaded by the kernel, if libbpf does not load `object`.
     kernel_object: str = ""
 
@@ -39,7 +41,7 @@ def _main(name, maps=True, **more):
 def _feature(name, maps=False, program="", **more):
     return Case(f"features/{name}", f"programs/features/{name}.bpf.o", program or name,
                 f"programs/features/{name}.maps.json" if maps else "",
-                (f"captures/features/{name}.pcap",), **more)
+                (f"captures/{name}.pcap",), **more)
 
 
 MAIN = [
@@ -64,7 +66,7 @@ FEATURES = [
     _feature("arithmetic"),
     _feature("arithmetic_v3", program="arithmetic"),
     _feature("atomics", maps=True),
-    _feature("checksums", maps=True),
+    _feature("checksums", maps=True, kernel_since=(6, 13)),  # sums folded to 16 bits
     _feature("comparison"),
     _feature("comparison_v3", program="comparison"),
     _feature("environment", kernel_varies=("frames",)),
@@ -73,6 +75,7 @@ FEATURES = [
     _feature("legacy_maps", kernel_object="programs/features/legacy_maps_btf.bpf.o"),
     _feature("legacy_maps_btf", program="legacy_maps"),
     _feature("longest_prefix", maps=True),
+    _feature("longest_prefix_update", kernel_since=(6, 13)),  # flags and full tries
     _feature("loops"),
     _feature("map_errors"),
     _feature("percpu_hash"),
@@ -80,21 +83,16 @@ FEATURES = [
     _feature("several_programs.count_and_drop", program="count_and_drop"),
     _feature("several_programs.count_and_pass", program="count_and_pass"),
     _feature("several_programs.count_long", program="count_long"),
-    _feature("signed_v4"),
+    _feature("signed_v4", kernel_since=(6, 6)),
     _feature("subprograms"),
     _feature("tail_call_from_subprogram"),
     _feature("tail_calls"),
 ]
 
-# Twins and variants share an object or a capture.
 for case in FEATURES:
-    short = case.name.split("/")[1]
-    if short.startswith("several_programs"):
-        case.object = "programs/features/several_programs.bpf.o"
-        case.captures = ("captures/features/several_programs.pcap",)
-    for suffix in ("_v3", "_btf"):
-        if short.endswith(suffix):
-            case.captures = (f"captures/features/{short[:-len(suffix)]}.pcap",)
+    if "." in case.name:  # several programs of one object
+        stem = case.name.split(".")[0]
+        case.object, case.captures = f"programs/{stem}.bpf.o", (f"captures/{stem.split('/')[1]}.pcap",)
 
 CASES = MAIN + FEATURES
 

@@ -5,6 +5,8 @@
 #include "bpf.h"
 
 SEC("xdp")
-int drop(struct xdp_md* ctx) { return XDP_DROP; }
+int drop(struct xdp_md* ctx) {
+  return XDP_DROP;
+}
 
 LICENSE("Apache-2.0");

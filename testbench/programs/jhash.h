@@ -13,7 +13,9 @@ struct hash_state {
   __u32 a, b, c;
 };
 
-INLINE __u32 rotate_left(__u32 x, int by) { return x << by | x >> (32 - by); }
+INLINE __u32 rotate_left(__u32 x, int by) {
+  return x << by | x >> (32 - by);
+}
 
 INLINE struct hash_state hash_start(__u32 words, __u32 seed) {
   __u32 initial = 0xdeadbeef + 4 * words + seed;

@@ -4,11 +4,11 @@
  * another IP header, to one of the servers ("reals") behind it.
  *
  * A flow keeps its real by the connection table; a new one takes the slot of the VIP's consistent
- * hashing ring that its hash points at. Echo requests to anyone are answered; ICMP errors follow the
- * flow they quote; what is for no VIP passes; fragments and IPv4 options are dropped.
- * What it does is that of Facebook's Katran with its default options. Left out: QUIC, GUE, source
- * routing, decapsulation, the limit on new connections per second, and the map of one connection
- * table per CPU: here is one table.
+ * hashing ring that its hash points at. Echo requests to anyone are answered; ICMP errors follow
+ * the flow they quote; what is for no VIP passes; fragments and IPv4 options are dropped. What it
+ * does is that of Facebook's Katran with its default options. Left out: QUIC, GUE, source routing,
+ * decapsulation, the limit on new connections per second, and the map of one connection table per
+ * CPU: here is one table.
  */
 #include "jhash.h"
 #include "katran_maps.h"
@@ -31,8 +31,8 @@ struct packet {
 };
 enum { FROM_ICMP = 1, NEW_CONNECTION = 2 };
 
-#include "katran_icmp.h"
 #include "katran_encap.h"
+#include "katran_icmp.h"
 
 INLINE int parse_ipv4(void* data, void* data_end, struct packet* packet) {
   struct ipv4_header* ip = data + sizeof(struct eth_header);
@@ -202,8 +202,7 @@ INLINE int balance(struct xdp_md* ctx, int is_ipv6) {
   void* data = PACKET(ctx->data);
   struct packet packet = {};
 
-  int verdict =
-      is_ipv6 ? parse_ipv6(data, data_end, &packet) : parse_ipv4(data, data_end, &packet);
+  int verdict = is_ipv6 ? parse_ipv6(data, data_end, &packet) : parse_ipv4(data, data_end, &packet);
   if (verdict >= 0) {
     return verdict;
   }

@@ -10,9 +10,9 @@ enum {
   MAX_VIPS = 16,
   MAX_REALS = 256,
   RING_SIZE = 4099, /* slots per VIP, a prime; Katran's default is 65537 */
-  MAX_CONNECTIONS = 16384,
+  MAX_CONNECTIONS = 4096,
   /* Entries of `statistics` behind the VIPs' own. */
-  STATS_LRU = MAX_VIPS,      /* packets to VIPs; packets not found in the connection table */
+  STATS_LRU = MAX_VIPS,          /* packets to VIPs; packets not found in the connection table */
   STATS_LRU_MISS = MAX_VIPS + 1, /* TCP misses: new connections; others */
   STATS_SIZE = 2 * MAX_VIPS,
 };
@@ -75,7 +75,7 @@ struct {
 
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, MAX_VIPS * RING_SIZE);
+  __uint(max_entries, MAX_VIPS* RING_SIZE);
   __type(key, __u32);
   __type(value, __u32);
 } rings SEC(".maps");

@@ -6,7 +6,8 @@
  * prefix gives the way out, and the ARP table the neighbour: the destination itself if it is there,
  * or the prefix's gateway. What has no route or no neighbour is dropped; ARP goes to the host, and
  * so does a packet whose TTL runs out here. One VLAN tag is skipped and kept.
- * What it does is that of xdp_router_ipv4 in the Linux kernel's samples/bpf, which leaves out the TTL.
+ * What it does is that of xdp_router_ipv4 in the Linux kernel's samples/bpf, which leaves out the
+ * TTL.
  */
 #include "net.h"
 

@@ -42,7 +42,8 @@ struct {
   __type(value, __u32);
 } ports SEC(".maps");
 
-INLINE void sort_ends(struct flow* flow, const struct ipv4_header* ip, const struct udp_header* l4) {
+INLINE void sort_ends(struct flow* flow, const struct ipv4_header* ip,
+                      const struct udp_header* l4) {
   __u32 source = ip->source, destination = ip->destination;
   __u16 source_port = l4->source, destination_port = l4->destination;
   flow->low_address = source < destination ? source : destination;

@@ -14,10 +14,9 @@ struct {
   __type(value, __u8[64]);
 } bytes SEC(".maps");
 
-#define EACH_OFFSET(body)            \
-  _Pragma("clang loop unroll(full)") \
-  for (int i = 0; i < 16; i++) {     \
-    body                             \
+#define EACH_OFFSET(body)                                           \
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < 16; i++) { \
+    body                                                            \
   }
 
 SEC("xdp")

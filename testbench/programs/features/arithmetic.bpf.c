@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every unsigned operator and shift, 64 and 32 bits wide, with operands from the packet. Built twice:
- * for the oldest instruction set (32-bit work on 64-bit registers) and with ALU32 (arithmetic_v3).
+ * Every unsigned operator and shift, 64 and 32 bits wide, with operands from the packet. Built
+ * twice: for the oldest instruction set (32-bit work on 64-bit registers) and with ALU32
+ * (arithmetic_v3).
  *
  * Arguments: a, b (u64 each). Results: 24 words of 64 bits.
  */

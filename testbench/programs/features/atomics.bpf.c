@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Atomic add, and, or, xor, exchange and compare-exchange, 32 and 64 bits wide, with and without the
- * old value, on a map value and on the stack.
+ * Atomic add, and, or, xor, exchange and compare-exchange, 32 and 64 bits wide, with and without
+ * the old value, on a map value and on the stack.
  *
- * Arguments: a, b (u64 each). Results: the old values, then the memory as it was left. The map keeps
- * its state from frame to frame.
+ * Arguments: a, b (u64 each). Results: the old values, then the memory as it was left. The map
+ * keeps its state from frame to frame.
  */
 #include "feature.h"
 

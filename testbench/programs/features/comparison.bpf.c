@@ -8,28 +8,28 @@
 #include "feature.h"
 
 /* The asm keeps clang from turning the branch into arithmetic. */
-#define BIT(condition)          \
-  do {                          \
-    if (condition) {            \
-      bits |= 1ull << at;       \
+#define BIT(condition)               \
+  do {                               \
+    if (condition) {                 \
+      bits |= 1ull << at;            \
       asm volatile("" : "+r"(bits)); \
-    }                           \
-    at++;                       \
+    }                                \
+    at++;                            \
   } while (0)
 
-#define ALL(unsigned_type, signed_type, x, y)                                       \
-  do {                                                                              \
-    BIT((unsigned_type)(x) == (unsigned_type)(y));                                  \
-    BIT((unsigned_type)(x) != (unsigned_type)(y));                                  \
-    BIT((unsigned_type)(x) < (unsigned_type)(y));                                   \
-    BIT((unsigned_type)(x) <= (unsigned_type)(y));                                  \
-    BIT((unsigned_type)(x) > (unsigned_type)(y));                                   \
-    BIT((unsigned_type)(x) >= (unsigned_type)(y));                                  \
-    BIT((signed_type)(x) < (signed_type)(y));                                       \
-    BIT((signed_type)(x) <= (signed_type)(y));                                      \
-    BIT((signed_type)(x) > (signed_type)(y));                                       \
-    BIT((signed_type)(x) >= (signed_type)(y));                                      \
-    BIT((unsigned_type)(x) & (unsigned_type)(y));                                   \
+#define ALL(unsigned_type, signed_type, x, y)      \
+  do {                                             \
+    BIT((unsigned_type)(x) == (unsigned_type)(y)); \
+    BIT((unsigned_type)(x) != (unsigned_type)(y)); \
+    BIT((unsigned_type)(x) < (unsigned_type)(y));  \
+    BIT((unsigned_type)(x) <= (unsigned_type)(y)); \
+    BIT((unsigned_type)(x) > (unsigned_type)(y));  \
+    BIT((unsigned_type)(x) >= (unsigned_type)(y)); \
+    BIT((signed_type)(x) < (signed_type)(y));      \
+    BIT((signed_type)(x) <= (signed_type)(y));     \
+    BIT((signed_type)(x) > (signed_type)(y));      \
+    BIT((signed_type)(x) >= (signed_type)(y));     \
+    BIT((unsigned_type)(x) & (unsigned_type)(y));  \
   } while (0)
 
 SEC("xdp")

@@ -2,8 +2,8 @@
  *
  * What a program can see and can't compute: clock, random numbers, processor, interface, queue.
  *
- * Engines with the same environment must agree; the kernel has its own clock and dice, so that there
- * only the verdict and the length can be compared. Results: one field each.
+ * Engines with the same environment must agree; the kernel has its own clock and dice, so that
+ * there only the verdict and the length can be compared. Results: one field each.
  */
 #include "feature.h"
 

@@ -26,7 +26,7 @@ INLINE struct feature_frame* feature_frame(struct xdp_md* ctx) {
   return frame->eth.type == HTONS(ETHERTYPE_FEATURE) ? frame : 0;
 }
 
-/* Accesses at any byte offset, as one instruction. Clang would split an access to a packed field. */
+/* Accesses at any byte offset, as one instruction: clang would split one to a packed field. */
 #define AT(type, base, offset) (*(volatile type*)((void*)(base) + (offset)))
 #define ARG(type, frame, offset) AT(type, (frame)->argument, offset)
 #define RES(type, frame, offset) AT(type, (frame)->result, offset)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Maps declared the old way, as structs of numbers in section "maps", which libbpf 1.0 no longer
- * loads. Built twice: legacy_maps so, and legacy_maps_btf with BTF declarations, which must do the same.
+ * loads. Built twice: legacy_maps so, and legacy_maps_btf with BTF declarations, which must do the
+ * same.
  *
  * Counts packets per EtherType in a hash and all of them in an array; passes every second frame.
  */

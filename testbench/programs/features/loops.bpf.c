@@ -3,7 +3,8 @@
  * Loops that stay loops: a sum over the whole frame with a bound from its length, a walk over
  * type-length-value options, a bitwise CRC in two nested loops, a search that leaves early.
  *
- * Arguments: options of {u8 type, u8 length, bytes}, type 0 ends. Results: sum, options, CRC, index.
+ * Arguments: options of {u8 type, u8 length, bytes}, type 0 ends. Results: sum, options, CRC,
+ * index.
  */
 #include "feature.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * bpf_redirect and bpf_redirect_map with their return values: good and bad flags, a key without
- * device with every fallback verdict, a device map keyed by hash, two calls of which the last counts.
+ * device with every fallback verdict, a device map keyed by hash, two calls of which the last
+ * counts.
  *
- * Arguments: key (u32), fallback (u32), which (u32). Results: what the helpers returned. The verdict
- * is the last of them.
+ * Arguments: key (u32), fallback (u32), which (u32). Results: what the helpers returned. The
+ * verdict is the last of them.
  */
 #include "feature.h"
 

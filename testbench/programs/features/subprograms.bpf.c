@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * BPF-to-BPF calls: static functions with five arguments, a chain of calls as deep as the verifier
- * allows (eight frames), values kept across calls, stack in several frames, a pointer to the caller's
- * stack, and global functions that the verifier checks by themselves.
+ * allows (eight frames), values kept across calls, stack in several frames, a pointer to the
+ * caller's stack, and global functions that the verifier checks by themselves.
  *
  * Arguments: a, b (u64 each). Results: what the functions returned.
  */
@@ -38,13 +38,15 @@ NOINLINE int first_byte(struct xdp_md* ctx) {
 }
 
 /* Each level keeps 16 bytes on its stack across the call of the next. */
-#define LEVEL(name, next)                              \
-  static NOINLINE __u64 name(__u64 x) {                \
-    volatile __u64 kept[2] = {x, x * 3};               \
-    __u64 below = next(x + 1);                         \
-    return below + kept[0] - kept[1];                  \
+#define LEVEL(name, next)                \
+  static NOINLINE __u64 name(__u64 x) {  \
+    volatile __u64 kept[2] = {x, x * 3}; \
+    __u64 below = next(x + 1);           \
+    return below + kept[0] - kept[1];    \
   }
-static NOINLINE __u64 level7(__u64 x) { return x * x; }
+static NOINLINE __u64 level7(__u64 x) {
+  return x * x;
+}
 LEVEL(level6, level7)
 LEVEL(level5, level6)
 LEVEL(level4, level5)

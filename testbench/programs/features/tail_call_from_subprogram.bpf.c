@@ -3,8 +3,8 @@
  * A tail call inside a subprogram: what is called returns to the caller of that subprogram, and the
  * subprogram itself never does.
  *
- * The entry is `tail_call_from_subprogram`. Arguments: slot (u32). Results: a byte per function that
- * ran, and what the subprogram seemed to return.
+ * The entry is `tail_call_from_subprogram`. Arguments: slot (u32). Results: a byte per function
+ * that ran, and what the subprogram seemed to return.
  */
 #include "feature.h"
 

@@ -65,7 +65,9 @@ ENTRY(loop) {
 }
 
 SEC("xdp")
-ENTRY(leave) { return XDP_DROP; }
+ENTRY(leave) {
+  return XDP_DROP;
+}
 
 SEC("xdp")
 int tail_calls(struct xdp_md* ctx) {

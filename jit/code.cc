@@ -2,6 +2,8 @@
 #include "code.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -14,6 +16,10 @@ constexpr std::uint32_t kFrameAlign = 32;  // the kernel's rounding of a frame (
 
 bool is_jump(Form form) {
   return form == Form::kJa || form == Form::kJa32 || form == Form::kJmpImm || form == Form::kJmpReg;
+}
+
+bool is_store(Form form) {
+  return form == Form::kStoreImm || form == Form::kStoreReg || form == Form::kAtomic || form == Form::kAtomicFetch;
 }
 
 /// Whether a register field names a register that the instruction writes.
@@ -108,8 +114,8 @@ class Decoder {
     if (const char* why = malformed(insn); why != nullptr || info == nullptr) {
       return refuse(slot, fmt::format("{} (opcode {:#04x})", why != nullptr ? why : "unknown opcode", insn.opcode));
     }
-    const bool store = info->form == Form::kStoreReg || info->form == Form::kAtomic || info->form == Form::kAtomicFetch;
-    const bool src_is_register = store || info->form == Form::kLoad || info->form == Form::kAluReg ||
+    const bool stores_register = is_store(info->form) && info->form != Form::kStoreImm;
+    const bool src_is_register = stores_register || info->form == Form::kLoad || info->form == Form::kAluReg ||
                                  info->form == Form::kMovSx || info->form == Form::kJmpReg ||
                                  info->form == Form::kLdPacket;
     if (insn.dst >= kRegisters || (src_is_register && insn.src >= kRegisters)) {
@@ -212,28 +218,38 @@ class Decoder {
     return {};
   }
 
-  /// Without Facts: the deepest byte that instructions visibly address from R10, directly or through a
-  /// copy plus constant. A guess for raw programs; should it be too small, frames overlap, and every
-  /// access is still checked against the stack as a whole.
+  /// Without Facts: the deepest byte that a function visibly addresses from R10, directly or through copies
+  /// plus constants, its slots read from top to bottom. A guess for raw programs; should it be too small,
+  /// frames overlap, and every access is still checked against the stack as a whole.
   std::uint32_t apparent_depth(const Function& function) const {
-    std::int64_t depth = 0;
+    std::array<std::optional<std::int64_t>, kRegisters> from_r10;  // offset, for registers derived from R10
+    from_r10[kFramePointer] = 0;
+    std::int64_t deepest = 0;
+    const auto touch = [&](unsigned base, std::int64_t off) {
+      if (from_r10[base]) {
+        deepest = std::min(deepest, *from_r10[base] + off);
+      }
+    };
     for (std::uint32_t slot = function.start; slot < function.end; ++slot) {
       const CodeInsn& insn = code_.insns[slot];
       if (insn.op == kNeverReached) {
         continue;
       }
-      const Form form = insn.form;
-      const bool through_dst = form == Form::kStoreImm || form == Form::kStoreReg || form == Form::kAtomic ||
-                               form == Form::kAtomicFetch;
-      const bool direct = (through_dst && insn.dst == kFramePointer) || (form == Form::kLoad && insn.src == kFramePointer);
-      if (direct) {
-        depth = std::max(depth, -std::int64_t{insn.off});
+      if (is_store(insn.form)) {
+        touch(insn.dst, insn.off);
+      } else if (insn.form == Form::kLoad) {
+        touch(insn.src, insn.off);
       }
-      if (insn.op == Op::ADD64_IMM && insn.imm < 0 && insn.imm >= -static_cast<std::int32_t>(address::kStackBytes)) {
-        depth = std::max(depth, -std::int64_t{insn.imm});
+      if (insn.op == Op::MOV64_REG) {
+        from_r10[insn.dst] = from_r10[insn.src];
+      } else if (insn.op == Op::ADD64_IMM && from_r10[insn.dst]) {
+        *from_r10[insn.dst] += insn.imm;
+        touch(insn.dst, 0);  // the pointer may go to a helper or another function
+      } else if (writes_dst(insn.form)) {
+        from_r10[insn.dst].reset();
       }
     }
-    return static_cast<std::uint32_t>(std::min<std::int64_t>(depth, address::kStackBytes));
+    return static_cast<std::uint32_t>(std::min<std::int64_t>(-deepest, address::kStackBytes));
   }
 
   void set_frames() {
@@ -254,11 +270,8 @@ class Decoder {
       if (insn.op == kNeverReached) {
         continue;
       }
-      const Form form = insn.form;
-      const bool store = form == Form::kStoreImm || form == Form::kStoreReg || form == Form::kAtomic ||
-                         form == Form::kAtomicFetch;
       const ValueKinds memory = facts_->insns[slot].memory;
-      if (store && (has(memory, ValueKind::kPacket) || has(memory, ValueKind::kPacketMeta))) {
+      if (is_store(insn.form) && (has(memory, ValueKind::kPacket) || has(memory, ValueKind::kPacketMeta))) {
         return true;
       }
     }

@@ -51,7 +51,7 @@ struct FrameMemory {
   std::uint32_t window_bytes = 0;    ///< headroom and reserved tail included
   bool tagged = false;               ///< the program sees kPacket, not the host's address
   std::uint64_t window_address = 0;  ///< what the program calls the window's start
-  FramePosition position;
+  FramePosition position = {};
 
   /// The window is the one at `at` from now on.
   void move_to_window(std::byte* at) {

@@ -100,7 +100,7 @@ PacketLoad load_from_packet(std::uint64_t r6, std::uint64_t offset, std::uint64_
     return {};
   }
   // A negative offset is classic BPF's way to ask for things other than packet bytes; there are none here.
-  const std::span<const std::byte> packet = m.raw_packet.data() != nullptr ? m.raw_packet : m.frame.frame();
+  const std::span<const std::byte> packet = m.frame.frame();
   const auto at = static_cast<std::int32_t>(offset);
   if (at < 0 || static_cast<std::uint64_t>(at) + size > packet.size()) {
     return {};

@@ -65,7 +65,6 @@ struct HelperRuntime : MachineState {
   std::vector<bool> callable;     ///< by program: may be tail-called (verified and prepared)
   bool print_trace = false;       ///< bpf_trace_printk() to standard error
   std::string fault_message;
-  std::span<const std::byte> raw_packet;  ///< raw runs: where LD_ABS reads; else the frame
 
   /// Everything that is per frame, but the frame itself: clock, redirect, tail calls, budget.
   void begin_frame();

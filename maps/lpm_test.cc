@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Longest-prefix match, against a list that is searched from front to back.
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <random>

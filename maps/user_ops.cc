@@ -69,7 +69,11 @@ std::int64_t MapSet::update_slot(std::size_t map, std::span<const std::byte> key
     }
   }
   if (type == MapType::kXskmap) {
-    const bool used = load<std::uint32_t>(at(slot)) != 0;
+    const auto socket = load<std::uint32_t>(at(slot));
+    const bool used = socket != 0;
+    if (socket == first) {
+      return 0;  // the kernel sees that nothing changes before it looks at the flags
+    }
     if (used && flags == kNoExist) {
       return -EEXIST;
     }

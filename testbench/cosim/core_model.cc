@@ -73,7 +73,7 @@ Outcome CoreModel::finish() {
   const std::uint32_t to = context(address::kCtxDataEnd) - address::kPacket;
   outcome.frame.assign(window_.begin() + from, window_.begin() + to);
   const std::uint32_t key = context(address::kCtxRedirect), map = context(address::kCtxRedirectMap);
-  if (outcome.verdict() == Verdict::kRedirect && (key != 0 || map != 0)) {
+  if (outcome.verdict() == Verdict::kRedirect) {
     outcome.redirect = RedirectTarget{.map = static_cast<std::int32_t>(map) - 1, .key = key};
   }
   return outcome;

@@ -8,6 +8,12 @@
 
 #include <kiln/cpu_engines.h>
 #include <kiln/disasm.h>
+#ifdef KILN_HAVE_KERNEL
+#include <kiln/kernel_engine.h>
+#endif
+#ifdef KILN_HAVE_VERIFIER
+#include <kiln/verifier.h>
+#endif
 
 namespace kiln::cosim {
 namespace {
@@ -20,7 +26,10 @@ std::string outcome_difference(const Outcome& expected, const Outcome& got) {
   if (expected.code != got.code) {
     return fmt::format("verdict {} instead of {}", got.code, expected.code);
   }
-  if (expected.redirect != got.redirect) {
+  // The core has no word for "no target"; it looks like interface 0, which does not exist.
+  constexpr RedirectTarget kNowhere{.map = -1, .key = 0};
+  if (expected.verdict() == Verdict::kRedirect &&
+      expected.redirect.value_or(kNowhere) != got.redirect.value_or(kNowhere)) {
     return fmt::format("redirect to {} instead of {}", redirect_text(got.redirect), redirect_text(expected.redirect));
   }
   if (expected.frame.size() != got.frame.size()) {
@@ -106,6 +115,17 @@ Result<Report> run_lockstep(const VerifiedObject& object, std::size_t entry, con
   return report;
 }
 
+MapSpec map_spec(MapType type, std::uint32_t key_size, std::uint32_t value_size, std::uint32_t max_entries) {
+  MapSpec spec;
+  spec.name = std::string(map_type_name(type));
+  spec.type = type;
+  spec.key_size = key_size;
+  spec.value_size = value_size;
+  spec.max_entries = max_entries;
+  spec.flags = type == MapType::kLpmTrie ? 1 : 0;
+  return spec;
+}
+
 void make_program(TestProgram& out, std::string_view text, std::span<const MapSpec> maps) {
   auto insns = assemble(text);
   ASSERT_TRUE(insns) << insns.error().message << "\n" << text;
@@ -136,6 +156,75 @@ void make_program(TestProgram& out, std::string_view text, std::span<const MapSp
     out.maps = std::move(*set);
   }
   out.verified.object = &out.object;
+}
+
+namespace {
+
+/// With what the verifier proves; programs that it refuses fail the test.
+[[maybe_unused]] std::vector<Facts> proven_facts(const Object& object) {
+  std::vector<Facts> facts;
+#ifdef KILN_HAVE_VERIFIER
+  for (const Program& program : object.programs) {
+    VerifyResult result = verify(object, program);
+    EXPECT_TRUE(result.accepted) << program.name << ": " << result.message << " at " << result.insn << "\n"
+                                 << disassemble(program, object);
+    facts.push_back(std::move(result.facts));
+  }
+#else
+  (void)object;
+#endif
+  return facts;
+}
+
+void compare_with_kernel(const TestProgram& test, std::span<const Frame> frames, const CheckOptions& options) {
+#ifdef KILN_HAVE_KERNEL
+  const auto kernel = make_kernel();
+  const auto interp = make_interp();
+  if (auto loaded = kernel->load(test.verified, 0, test.maps, options.environment); !loaded) {
+    EXPECT_EQ(loaded.error().code, Errc::kUnavailable) << loaded.error().message;
+    return;
+  }
+  ASSERT_TRUE(interp->load(test.verified, 0, test.maps, options.environment));
+  for (std::size_t i = 0; i < std::min<std::size_t>(frames.size(), options.kernel_frames); ++i) {
+    const auto truth = kernel->run(frames[i]);
+    auto ours = interp->run(frames[i]);
+    ASSERT_TRUE(truth) << truth.error().message;
+    ASSERT_TRUE(ours) << ours.error().message;
+    ours->redirect.reset();  // the kernel can't tell
+    EXPECT_EQ(outcome_difference(*truth, *ours), "") << "interp is not Linux, frame " << i << "\n"
+                                                     << disassemble(test.object.programs[0], test.object);
+    if (::testing::Test::HasFailure()) {
+      return;
+    }
+  }
+#else
+  (void)test, (void)frames, (void)options;
+#endif
+}
+
+}  // namespace
+
+double check(const TestProgram& test, std::span<const Frame> frames, const CheckOptions& options) {
+  const std::string text = disassemble(test.object.programs[0], test.object);
+  auto report = run_lockstep(test.verified, 0, test.maps, options.environment, frames, options.model);
+  if (!report) {
+    ADD_FAILURE() << report.error().message << "\n" << text;
+    return 0;
+  }
+  EXPECT_EQ(report->difference, "") << "without facts";
+#ifdef KILN_HAVE_VERIFIER
+  VerifiedObject verified{.object = &test.object, .facts = proven_facts(test.object)};
+  report = run_lockstep(verified, 0, test.maps, options.environment, frames, options.model);
+  if (!report) {
+    ADD_FAILURE() << report.error().message << "\n" << text;
+    return 0;
+  }
+  EXPECT_EQ(report->difference, "") << "with facts";
+#endif
+  if (options.on_kernel) {
+    compare_with_kernel(test, frames, options);
+  }
+  return static_cast<double>(report->words) / static_cast<double>(report->frames);
 }
 
 }  // namespace kiln::cosim

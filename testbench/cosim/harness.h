@@ -36,8 +36,22 @@ struct TestProgram {
   VerifiedObject verified;
   MapSet maps;
 };
+/// LPM tries get BPF_F_NO_PREALLOC, which they need.
+MapSpec map_spec(MapType type, std::uint32_t key_size, std::uint32_t value_size, std::uint32_t max_entries);
 /// Fails the current test if `text` is no program or a map is impossible. Functions start at the
 /// targets of local calls. Without facts.
 void make_program(TestProgram& out, std::string_view text, std::span<const MapSpec> maps = {});
+
+struct CheckOptions {
+  ModelOptions model{};
+  Environment environment{};
+  bool on_kernel = true;  ///< also ask Linux for verdicts and frames, where bpf(2) is allowed
+  std::uint32_t kernel_frames = 64;
+};
+
+/// Runs program 0 over the frames without facts and, where the verifier is built, with its facts;
+/// expects no difference, and Linux's verdicts and frames to be the interpreter's.
+/// \return native words retired per frame with facts (without them if there is no verifier), or 0.
+double check(const TestProgram& test, std::span<const Frame> frames, const CheckOptions& options = {});
 
 }  // namespace kiln::cosim

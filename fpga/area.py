@@ -20,7 +20,7 @@ RTL = ROOT / "rtl"
 SYNTHESIS = {
     "xc7": "synth_xilinx -family xc7 -noiopad -top kiln_nic",
     "xcup": "synth_xilinx -family xcup -noiopad -top kiln_nic",
-    "ecp5": "synth_ecp5 -no-rw-check -top kiln_nic",
+    "ecp5": "synth_ecp5 -noflatten -no-rw-check -top kiln_nic",
 }
 TITLE = {"xc7": "Xilinx 7 series", "xcup": "Xilinx UltraScale+", "ecp5": "Lattice ECP5"}
 COLUMNS = ("lut", "lutram", "ff", "bram", "dsp")

@@ -10,6 +10,6 @@ verilate(core_models PREFIX Vcore8 TOP_MODULE bpf_core SOURCES ${core_files}
 verilate(core_models PREFIX Vcore16 TOP_MODULE bpf_core SOURCES ${core_files}
   VERILATOR_ARGS ${core_args} -GThreads=16 -GWindowBytes=2048 -GCoreId=3)
 
-kiln_test(core_test LABEL rtl
+kiln_test(bpf_core_test LABEL rtl
   SOURCES core_test.cc core_io_test.cc core_random_test.cc core_ref.cc
   DEPS core_models kiln_compiler)

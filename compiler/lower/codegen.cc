@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <limits>
 
-#include <fmt/format.h>
-
 namespace kiln::lowering {
 namespace {
 
 // A chain of calls has at most eight functions (MAX_CALL_FRAMES), and the program itself saves nothing.
 // Each function's saved registers have a fixed place below R11 for the level it is called at: no
-// function is active twice, so functions active together differ in level.
+// function is active twice, so functions active together differ in level. Only in programs that no
+// verifier has seen may functions call themselves: there R11 moves down at each call instead.
 constexpr std::uint32_t kMaxLevel = 7;
 constexpr std::uint32_t kLevelBytes = 40;  // R15, R6..R9
 constexpr std::uint32_t kStageBytes = 64;  // gen_maps.cc: a key being copied, from kCtxSave
@@ -29,8 +28,8 @@ Codegen::Codegen(const View& view, const Steps& steps, Emitter& emitter, const I
     : view_(view), steps_(steps), e_(emitter), gen_{.e = emitter, .view = view, .image = image},
       shapes_(view.functions().size()), labels_(view.slots(), kNoLabel) {}
 
-Result<void> Codegen::run(Label entry) {
-  KILN_TRY(shape_functions());
+void Codegen::run(Label entry) {
+  shape_functions();
   find_saves();
   e_.start_prologue(view_.index());
   e_.bind(entry);
@@ -41,24 +40,21 @@ Result<void> Codegen::run(Label entry) {
     }
   }
   e_.flush_cold();
-  return {};
 }
 
 /// Levels: how many calls lie between the program and a function, on the longest way.
-Result<void> Codegen::shape_functions() {
+void Codegen::shape_functions() {
   shapes_[0].reached = true;
-  for (bool changed = true; changed;) {
+  for (bool changed = true; changed && !recursive_;) {
     changed = false;
     for (std::uint32_t slot = 0; slot < view_.slots(); ++slot) {
       if (steps_.at[slot].kind != Step::Kind::kCall) {
         continue;
       }
       const std::uint32_t level = shapes_[view_.function_of(slot)].level + 1;
-      Shape& callee = shapes_[view_.function_of(view_.target(slot))];
+      Shape& callee = shapes_[view_.function_of(steps_.at[slot].callee)];
       callee.reached = true;
-      if (level > kMaxLevel) {
-        return view_.refuse(slot, fmt::format("calls are nested more than {} deep", kMaxLevel + 1));
-      }
+      recursive_ |= level > kMaxLevel;
       if (callee.level < level) {
         callee.level = level;
         changed = true;
@@ -68,7 +64,6 @@ Result<void> Codegen::shape_functions() {
   for (Shape& shape : shapes_) {
     shape.label = e_.make_label();
   }
-  return {};
 }
 
 void Codegen::find_saves() {
@@ -80,8 +75,12 @@ void Codegen::find_saves() {
     }
     shape.saves |= step.defs & kCalleeSaved;
     shape.saves |= step.kind == Step::Kind::kCall ? bit(kLinkRegister) : RegMask{0};
-    gen_.has_save_pointer |= shape.saves != 0;
   }
+  gen_.has_context_end = uses_save_area() && !recursive_;
+}
+
+bool Codegen::uses_save_area() const {
+  return std::any_of(shapes_.begin(), shapes_.end(), [](const Shape& shape) { return shape.saves != 0; });
 }
 
 void Codegen::prologue() {
@@ -96,19 +95,23 @@ void Codegen::prologue() {
                                                        : 0;
     e_.constant(reg, value);
   }
-  if (gen_.has_save_pointer) {
+  if (uses_save_area()) {
     e_.constant(kSaveRegister, std::uint64_t{address::kContext} + address::kCtxEnd);
   }
 }
 
-std::int32_t Codegen::save_offset(std::uint32_t function, unsigned index) const {
-  return -static_cast<std::int32_t>(kLevelBytes * shapes_[function].level) + 8 * static_cast<std::int32_t>(index);
+std::int32_t Codegen::save_offset(std::uint32_t function, unsigned place) const {
+  const std::uint32_t below = recursive_ ? 0 : kLevelBytes * shapes_[function].level;
+  return 8 * static_cast<std::int32_t>(place) - static_cast<std::int32_t>(below);
 }
 
 void Codegen::function(std::uint32_t index) {
   const Function& function = view_.functions()[index];
   e_.start_prologue(view_.index());
   e_.bind(shapes_[index].label);
+  if (recursive_ && shapes_[index].saves != 0) {
+    e_.emit(reg_imm(Op::ADD64_IMM, kSaveRegister, -static_cast<std::int32_t>(kLevelBytes)));
+  }
   unsigned place = 0;
   for (unsigned reg = 6; reg <= kLinkRegister; ++reg) {
     if ((shapes_[index].saves & bit(reg)) != 0) {
@@ -223,12 +226,15 @@ void Codegen::leave(std::uint32_t function) {
       e_.emit(load(8, reg, kSaveRegister, save_offset(function, place++)));
     }
   }
+  if (recursive_ && shapes_[function].saves != 0) {
+    e_.emit(reg_imm(Op::ADD64_IMM, kSaveRegister, kLevelBytes));
+  }
   e_.emit(core(CoreOp::JR, 0, kLinkRegister, 0, 0));
 }
 
 void Codegen::call(std::uint32_t slot) {
   const std::uint32_t caller = view_.function_of(slot);
-  const std::uint32_t callee = view_.target(slot);
+  const std::uint32_t callee = steps_.at[slot].callee;
   const auto frame = static_cast<std::int32_t>(view_.functions()[caller].frame_bytes);
   const bool lower_frame = frame != 0 && (steps_.at[callee].live & bit(kFramePointer)) != 0;
   if (lower_frame) {
@@ -245,7 +251,7 @@ void Codegen::call(std::uint32_t slot) {
 void Codegen::packet_load(std::uint32_t slot) {
   const std::uint32_t function = view_.function_of(slot);
   const Label fail = e_.make_label();
-  gen_packet_load(gen_, steps_.at[slot].insn, fail);
+  gen_packet_load(gen_, steps_.at[slot], fail);
   e_.cold([this, fail, function] {
     e_.bind(fail);
     leave(function);

@@ -17,8 +17,8 @@ class Codegen {
   /// REQUIRES: all that is given outlives the object.
   Codegen(const View& view, const Steps& steps, Emitter& emitter, const ImageUse& image);
 
-  /// Emits the program, its entry at `entry`. \errors kUnsupported: recursion, or calls nested too deeply.
-  Result<void> run(Label entry);
+  /// Emits the program, its entry at `entry`.
+  void run(Label entry);
 
  private:
   /// What a function needs beyond its steps.
@@ -29,8 +29,9 @@ class Codegen {
     Label label = kNoLabel;
   };
 
-  Result<void> shape_functions();
+  void shape_functions();
   void find_saves();
+  bool uses_save_area() const;
   void prologue();
   void function(std::uint32_t index);
   void emit_step(std::uint32_t slot);
@@ -45,13 +46,15 @@ class Codegen {
   bool falls_to(std::uint32_t slot, std::uint32_t target) const;
   std::uint32_t resolve(std::uint32_t target) const;
   bool is_short_way_out(std::uint32_t slot) const;
-  std::int32_t save_offset(std::uint32_t function, unsigned index) const;
+  /// From R11, for the place-th register that a function saves.
+  std::int32_t save_offset(std::uint32_t function, unsigned place) const;
   Label label_of(std::uint32_t slot);
 
   const View& view_;
   const Steps& steps_;
   Emitter& e_;
   Gen gen_;
+  bool recursive_ = false;
   std::vector<Shape> shapes_;
   std::vector<Label> labels_;  ///< by slot
 };

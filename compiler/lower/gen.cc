@@ -9,7 +9,7 @@ ContextBase context_base(Gen& gen, const CallPlan& plan, unsigned scratch) {
   if (plan.context != kNoRegister) {
     return {plan.context, 0};
   }
-  if (gen.has_save_pointer) {
+  if (gen.has_context_end) {
     return {kSaveRegister, -static_cast<std::int32_t>(address::kCtxEnd)};
   }
   gen.e.constant(scratch, address::kContext);

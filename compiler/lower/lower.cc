@@ -137,7 +137,7 @@ class ImageMaker {
     }
     for (std::uint32_t i = 0; i < programs_.size(); ++i) {
       if (programs_[i] != nullptr) {
-        KILN_TRY(Codegen(programs_[i]->view, programs_[i]->steps, emitter, use_).run(entries[i]));
+        Codegen(programs_[i]->view, programs_[i]->steps, emitter, use_).run(entries[i]);
       }
     }
     return emitter.link(entries[entry], options_.imem_words);

@@ -175,19 +175,31 @@ Bounds alu(AluOp op, bool is64, const Bounds& dst, const Bounds& src) {
       if (src.is_constant() && src.value() < (is64 ? 64u : 32u)) {
         const unsigned count = static_cast<unsigned>(src.value());
         r = is64 ? shift64(op, dst, count) : shift32(op, dst, count);
+        break;
       }
-      break;
+      return Bounds::unknown();
     case AluOp::kDiv:
     case AluOp::kSdiv:
     case AluOp::kMod:
     case AluOp::kSmod:
-      break;
+      return Bounds::unknown();
   }
   if (is64) {
     r.sync();
   } else {
     r.zero_extend32();
   }
+  return r;
+}
+
+Bounds byte_swap(unsigned width, bool swaps, const Bounds& b) {
+  Bounds r;
+  r.bits = b.bits.low_bytes(width / 8);
+  if (swaps) {
+    const unsigned gap = 64 - width;
+    r.bits = {__builtin_bswap64(r.bits.value) >> gap, __builtin_bswap64(r.bits.mask) >> gap};
+  }
+  r.sync();
   return r;
 }
 

@@ -12,8 +12,11 @@
 namespace kiln::verifier {
 
 /// dst op src in 64 bits, or in 32 with the upper half zeroed. For kMov: src.
-/// Shifts by anything but a constant below the width, divisions and remainders: nothing is known but
-/// the zero upper half of a 32-bit result, as with the kernel.
+/// Of shifts by anything but a constant below the width, of divisions and remainders nothing is known,
+/// as with the kernel.
 Bounds alu(AluOp op, bool is64, const Bounds& dst, const Bounds& src);
+
+/// The lowest `width` bits, their bytes in opposite order if `swaps`, the rest zero.
+Bounds byte_swap(unsigned width, bool swaps, const Bounds& b);
 
 }  // namespace kiln::verifier

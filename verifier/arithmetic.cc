@@ -100,9 +100,13 @@ bool Checker::execute_alu() {
       return false;
     }
     const Reg& dst = state().reg(i.dst);
-    const bool known = d.form == Form::kNeg && dst.is_scalar();
-    set_reg(i.dst, known ? Reg::scalar(alu(AluOp::kSub, d.is64, Bounds::constant(0), dst.bounds))
-                         : Reg::unknown());
+    if (dst.is_pointer()) {
+      set_reg(i.dst, Reg::unknown());
+    } else if (d.form == Form::kNeg) {
+      set_reg(i.dst, Reg::scalar(alu(AluOp::kSub, d.is64, Bounds::constant(0), dst.bounds)));
+    } else {  // "le" swaps nothing: BPF objects here are little-endian
+      set_reg(i.dst, Reg::scalar(byte_swap(d.width, d.info->text != "le", dst.bounds)));
+    }
     return true;
   }
   const Reg immediate = Reg::constant(static_cast<u64>(s64{i.imm}));

@@ -110,7 +110,7 @@ Checker::Visit Checker::visit() {
   bool keep = forced || (jumps_ - jumps_at_checkpoint_ >= kCheckpointJumps &&
                          processed_ - processed_at_checkpoint_ >= kCheckpointInsns);
   u64 compared = 0;
-  for (std::size_t k = 0; k < list.size();) {
+  for (std::size_t k = list.size(); k-- > 0;) {  // the newest first: it is the likeliest to match
     State& old = *list[k];
     ++compared;
     if (old.branches > 0) {
@@ -141,9 +141,7 @@ Checker::Visit Checker::visit() {
       }
       list.erase(list.begin() + static_cast<std::ptrdiff_t>(k));
       --live_states_;
-      continue;
     }
-    ++k;
   }
   max_states_at_slot_ = std::max(max_states_at_slot_, compared);
   if (keep) {

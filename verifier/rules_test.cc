@@ -38,7 +38,7 @@ TEST_P(Rules, KernelAgrees) {
   Object object = standard_object();
   object.license = c.license;
   KernelJudge judge(object);
-  const Judgement kernel = judge.judge(c.program, 2);
+  const Judgement kernel = judge.judge(c.program, 1);
   ASSERT_EQ(kernel.error, "");
   EXPECT_EQ(kernel.accepted, c.kernel.accept) << c.file << ": " << c.name << "\n" << kernel.log;
   EXPECT_NE(kernel.log.find(c.kernel.words), std::string::npos)

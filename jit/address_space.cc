@@ -7,6 +7,8 @@ namespace kiln {
 namespace {
 
 constexpr std::uint32_t kReadOnlyForPrograms = 1u << 7;   // BPF_F_RDONLY_PROG
+constexpr std::uint64_t kNullPage = 4096;
+constexpr std::uint64_t kNear = 4096;  // how far off an address may be and still mean a region
 constexpr std::uint32_t kWriteOnlyForPrograms = 1u << 8;  // BPF_F_WRONLY_PROG
 
 std::uint64_t host_address(const void* at) { return reinterpret_cast<std::uintptr_t>(at); }
@@ -80,30 +82,36 @@ bool AddressSpace::inside_value(std::uint64_t offset, std::uint64_t size, Access
 }
 
 std::string AddressSpace::explain(std::uint64_t address, std::uint64_t size, Access access) const {
-  const char* verb = access == Access::kWrite ? "store" : "load";
-  const auto near = [address, size](std::uint64_t base, std::uint64_t bytes) {
-    constexpr std::uint64_t kSlack = 4096;  // how far off an address may be and still mean that region
-    return address + size + kSlack >= base && address <= base + bytes + kSlack;
-  };
-  const FramePosition& position = frame_->position;
-  const std::uint64_t packet = frame_->window_address + position.meta;
-  std::string why;
-  if (address < 4096) {
-    why = "in the null page";
-  } else if (context_bytes_ != 0 && near(context_, context_bytes_) && tagged_) {
-    why = inside(address, size, context_, context_bytes_)
-              ? "the context is read only"
-              : fmt::format("outside the context [{:#x}, {:#x})", context_, context_ + context_bytes_);
-  } else if (near(stack_, address::kStackBytes)) {
-    why = fmt::format("outside the stack [{:#x}, {:#x})", stack_, stack_top());
-  } else if (near(packet, position.end - position.meta)) {
-    why = fmt::format("outside the packet [{:#x}, {:#x})", packet, frame_->window_address + position.end);
-  } else if (inside(address, 0, arena_, maps_->arena().size()) && !maps_->arena().empty()) {
-    why = "not inside one map value that the program may access so";
-  } else {
-    why = "in no region of memory";
+  const std::string what =
+      fmt::format("{} of {} bytes at {:#x}: ", access == Access::kWrite ? "store" : "load", size, address);
+  if (address < kNullPage) {
+    return what + "in the null page";
   }
-  return fmt::format("{} of {} bytes at {:#x}: {}", verb, size, address, why);
+  if (access == Access::kWrite && inside(address, size, context_, context_bytes_)) {
+    return what + "the context is read only";
+  }
+  const FramePosition& position = frame_->position;
+  const struct {
+    const char* name;
+    std::uint64_t base, bytes;
+  } regions[] = {{"context", context_, context_bytes_},
+                 {"stack", stack_, address::kStackBytes},
+                 {"packet", frame_->window_address + position.meta, position.end - position.meta}};
+  // The region that was meant is the one that is nearest, if any is near.
+  std::uint64_t nearest = kNear;
+  std::string why = "in no region of memory";
+  for (const auto& region : regions) {
+    const std::uint64_t end = region.base + region.bytes;
+    const std::uint64_t distance = address < region.base ? region.base - address : address > end ? address - end : 0;
+    if (region.bytes != 0 && distance < nearest) {
+      nearest = distance;
+      why = fmt::format("outside the {} [{:#x}, {:#x})", region.name, region.base, end);
+    }
+  }
+  if (!maps_->arena().empty() && inside(address, 0, arena_, maps_->arena().size())) {
+    why = "not inside one map value that the program may access so";
+  }
+  return what + why;
 }
 
 }  // namespace kiln

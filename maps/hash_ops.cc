@@ -6,58 +6,19 @@
 // RTL makes the same ones. Links hold entry number + 1, 0 meaning none.
 #include "hash_ops.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cerrno>
 #include <cstddef>
 
 #include <kiln/result.h>
 
 #include "bytes.h"
-#include "crc32c.h"
+#include "hash_key.h"
 
 namespace kiln::detail {
 namespace {
-
-constexpr std::uint32_t kKeyWords = kMaxKeyBytes / 8;
-
-/// A key as the table sees it: 8-byte words, the last one zero-padded.
-struct Key {
-  std::uint32_t words = 0;
-  std::uint32_t hash = 0;
-  std::uint64_t word[kKeyWords];  // only the first `words` are set
-
-  void rehash() {
-    hash = kHashSeed;
-    for (std::uint32_t i = 0; i < words; ++i) {
-      hash = crc32c_step(hash, word[i]);
-    }
-  }
-};
-
-void read_words(Key& key, const std::byte* bytes, std::uint32_t size) {
-  key.words = (size + 7) / 8;
-  const std::uint32_t whole = size / 8;
-  for (std::uint32_t i = 0; i < whole; ++i) {
-    key.word[i] = load<std::uint64_t>(bytes + 8 * i);
-  }
-  const std::uint32_t rest = size % 8;
-  if (rest == 4) {
-    key.word[whole] = load<std::uint32_t>(bytes + 8 * whole);
-  } else if (rest != 0) {
-    key.word[whole] = 0;
-    std::memcpy(&key.word[whole], bytes + 8 * whole, rest);
-  }
-}
-
-/// Clears prefixlen's successors: the data bits from bit `length` on, and sets the prefix length.
-void mask_prefix(Key& key, std::uint32_t size, std::uint32_t length) {
-  auto* bytes = reinterpret_cast<std::byte*>(key.word);
-  store<std::uint32_t>(bytes, length);
-  const std::uint32_t first = 4 + length / 8;  // the byte in which the prefix ends
-  if (first < size) {
-    bytes[first] &= std::byte(0xff00 >> (length % 8));
-    std::memset(bytes + first + 1, 0, size - first - 1);
-  }
-}
 
 struct Found {
   std::uint32_t link = 0;   ///< arena offset of the u32 that points to it: a bucket or a `next`
@@ -101,9 +62,8 @@ class Table {
   void count_prefix(std::uint32_t length, bool up) const;
   std::byte* at(std::uint32_t offset) const { return base_ + offset; }
 
-  bool has_length(std::uint32_t length) const {
-    const std::size_t word = offsetof(MapHeader, lengths) + length / 64 * 8;
-    return (load<std::uint64_t>(header(word)) >> (length % 64) & 1) != 0;
+  std::uint64_t lengths(std::uint32_t word) const {
+    return load<std::uint64_t>(header(offsetof(MapHeader, lengths) + 8 * std::size_t{word}));
   }
   std::uint32_t max_prefix() const { return 8 * (d_.key_size - 4); }
 
@@ -240,7 +200,7 @@ bool make_key(const Table& table, const std::byte* bytes, Key& key) {
     if (length > table.max_prefix()) {
       return false;
     }
-    mask_prefix(key, size, length);
+    mask_prefix(key, length);
   }
   key.rehash();
   return true;
@@ -252,15 +212,45 @@ std::uint32_t prefix_length(const Key& key) {
 
 /// Longest prefix: every length that some entry has, from the key's own down.
 std::uint32_t lpm_lookup(const Table& table, Key& key) {
-  for (std::uint32_t length = prefix_length(key) + 1; length-- > 0;) {
-    if (!table.has_length(length)) {
-      continue;
+  const std::uint32_t longest = prefix_length(key);
+  std::uint64_t lengths = table.lengths(longest / 64) << (63 - longest % 64) >> (63 - longest % 64);
+  for (std::uint32_t word = longest / 64;; lengths = table.lengths(--word)) {
+    while (lengths != 0) {
+      const auto bit = static_cast<std::uint32_t>(std::bit_width(lengths)) - 1;
+      lengths ^= std::uint64_t{1} << bit;
+      mask_prefix(key, 64 * word + bit);
+      key.rehash();
+      if (const Found found = table.find(key); found.entry != 0) {
+        return table.value(found.entry);
+      }
     }
-    mask_prefix(key, table.descriptor().key_size, length);
-    key.rehash();
-    if (const Found found = table.find(key); found.entry != 0) {
-      return table.value(found.entry);
+    if (word == 0) {
+      return 0;
     }
+  }
+}
+
+/// find() for a key of N words, on nothing but what it needs. \return offset of the value, or 0.
+template <std::size_t N>
+std::uint32_t peek(MapView map, std::array<std::uint64_t, N> key) {
+  std::uint32_t hash = kHashSeed;
+  for (const std::uint64_t word : key) {
+    hash = crc32c_step(hash, word);
+  }
+  const MapDescriptor& d = *map.descriptor;
+  const std::byte* entries = map.arena + d.entries;
+  auto link = load<std::uint32_t>(map.arena + d.buckets + 4 * (hash & d.bucket_mask));
+  while (link != 0) {
+    const std::byte* entry = entries + std::size_t{link - 1} * d.entry_stride;
+    // Words that differ leave a bit set: one branch, whatever N is. The key alone decides.
+    std::uint64_t differs = 0;
+    for (std::size_t i = 0; i < N; ++i) {
+      differs |= load<std::uint64_t>(entry + sizeof(MapEntry) + 8 * i) ^ key[i];
+    }
+    if (differs == 0) {
+      return static_cast<std::uint32_t>(entry - map.arena) + d.value_offset;
+    }
+    link = load<std::uint32_t>(entry) & kEntryNextMask;
   }
   return 0;
 }
@@ -272,12 +262,26 @@ std::int64_t full_error(MapType type) {
 }  // namespace
 
 std::uint32_t hash_peek(MapView map, const std::byte* bytes) {
-  const Table table(map);
-  Key key;
-  if (table.type() == MapType::kLpmTrie) {
+  const std::uint32_t size = map.descriptor->key_size;
+  if (map.type() == MapType::kLpmTrie) {
+    const Table table(map);
+    Key key;
     return make_key(table, bytes, key) ? lpm_lookup(table, key) : 0;
   }
-  read_words(key, bytes, table.descriptor().key_size);
+  // Most keys are one or two words: kept in registers.
+  if (size == 4) {
+    return peek<1>(map, {load<std::uint32_t>(bytes)});
+  }
+  if (size == 8) {
+    return peek<1>(map, {load<std::uint64_t>(bytes)});
+  }
+  if (size > 8 && size <= 16) {  // as in read_words()
+    return peek<2>(map, {load<std::uint64_t>(bytes),
+                         load<std::uint64_t>(bytes + size - 8) >> (8 * (16 - size))});
+  }
+  const Table table(map);
+  Key key;
+  read_words(key, bytes, size);
   key.rehash();
   const Found found = table.find(key);
   return found.entry != 0 ? table.value(found.entry) : 0;

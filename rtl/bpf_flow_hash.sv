@@ -96,7 +96,8 @@ module bpf_flow_hash #(
     word_b_q    <= word_b;
     word_b2_q   <= word_b_q;
     first_crc_q <= first_crc;
-    hash_q      <= second_crc[15:0] ^ second_crc[31:16];
+    // A sum, not an XOR: a CRC is linear, and flows that differ in a few bits may share its top bits.
+    hash_q      <= second_crc[15:0] + second_crc[31:16];
   end
 
   assign hash_valid_o = hash_valid_q;

@@ -118,6 +118,7 @@ module bpf_map_mem #(
   logic [8*RowBits-1:0]  a_row_q;
   logic [63:0]           a_wdata_q, b_wdata_q, a_out, b_out, a_out_q, b_out_q;
   logic [RowBits-1:0]    b_row_q;
+  logic                  a_active_q, b_active_q;  // for the assertion below
 
   for (genvar lane = 0; lane < 8; lane++) begin : gen_lane
     bpf_byte_ram #(.Depth(MapBytes / 8)) u_ram (
@@ -164,6 +165,8 @@ module bpf_map_mem #(
       a_we_q   <= bytes_rotated & {8{write0}};
       b_we_q   <= b_we_i & {8{b_valid_i && b_ready_o}};
     end
+    a_active_q   <= take || write_back;
+    b_active_q   <= b_valid_i && b_ready_o;
     a_wdata_q    <= data_rotated;
     b_wdata_q    <= b_data_i;
     b_row_q      <= b_row_i;
@@ -187,6 +190,15 @@ module bpf_map_mem #(
   assign a_rsp_data_o  = value_q;
   assign b_data_o      = b_out_q;
 
+  logic [7:0] collision;
+  for (genvar lane = 0; lane < 8; lane++) begin : gen_collision
+    assign collision[lane] = (a_we_q[lane] || b_we_q[lane]) && b_active_q
+                          && a_row_q[RowBits*lane +: RowBits] == b_row_q;
+  end
+
+  `include "bpf_assert.svh"
+  `BPF_ASSERT(PortsNeverCollide, !a_active_q || collision == '0)
+
   logic unused;
-  assign unused = &{1'b0, valid_q[5], unused_row3, unused_addr4};
+  assign unused = &{1'b0, collision, a_active_q, valid_q[5], unused_row3, unused_addr4};
 endmodule

@@ -123,6 +123,9 @@ TEST_P(Agreement, WithInterpreter) {
     }
     ASSERT_TRUE(comparison) << comparison.error().message;
     for (const Difference& d : comparison->differences) {
+      if (!d.excuse.empty()) {
+        continue;
+      }
       ADD_FAILURE() << capture.filename() << " frame " << d.packet.value_or(0) << " " << d.what << ": "
                     << d.engine << " has " << d.got << ", interp " << d.expected;
     }

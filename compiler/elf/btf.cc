@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // BTF reader: checks once in parse(), then plain look-ups.
-#include <kiln/btf.h>
-
 #include <fmt/format.h>
+
+#include <kiln/btf.h>
 
 #include "elf/bytes.h"
 
@@ -83,7 +83,8 @@ Result<Btf> Btf::parse(std::vector<std::byte> raw) {
   const elf::Bytes all(btf.raw_);
   const std::uint64_t types = std::uint64_t{header->header_size} + header->type_offset;
   const std::uint64_t strings = std::uint64_t{header->header_size} + header->string_offset;
-  if (btf.raw_.size() > UINT32_MAX || header->header_size < sizeof(Header) || !elf::slice(all, types, header->type_size) ||
+  if (btf.raw_.size() > UINT32_MAX || header->header_size < sizeof(Header) ||
+      !elf::slice(all, types, header->type_size) ||
       !elf::slice(all, strings, header->string_size) || header->type_size % 4 != 0) {
     return Error{Errc::kInput, fmt::format("BTF: truncated at {} bytes", btf.raw_.size())};
   }
@@ -108,8 +109,13 @@ Result<void> Btf::read_types(std::uint32_t begin, std::uint32_t end) {
     if (end - begin < kCommonBytes || id > kMaxTypes) {
       return Error{Errc::kInput, fmt::format("BTF: type {} is truncated", id)};
     }
-    const auto word_at = [&](std::uint32_t i) { return *elf::read_at<std::uint32_t>(raw_, begin + 4 * i); };
-    const Type type{.name = word_at(0), .info = word_at(1), .size_or_type = word_at(2), .extra = begin + kCommonBytes};
+    const auto word_at = [&](std::uint32_t i) {
+      return *elf::read_at<std::uint32_t>(raw_, begin + 4 * i);
+    };
+    const Type type{.name = word_at(0),
+                    .info = word_at(1),
+                    .size_or_type = word_at(2),
+                    .extra = begin + kCommonBytes};
     types_.push_back(type);
     const auto words = extra_words(kind(id), vlen(id));
     if (!words) {
@@ -180,9 +186,13 @@ std::optional<std::string_view> Btf::string(std::uint32_t offset) const {
   return elf::string_at(elf::Bytes(raw_).subspan(strings_, strings_size_), offset);
 }
 
-std::string_view Btf::name_at(std::uint32_t offset) const { return *string(offset); }
+std::string_view Btf::name_at(std::uint32_t offset) const {
+  return *string(offset);
+}
 
-std::string_view Btf::name(std::uint32_t id) const { return name_at(types_[id].name); }
+std::string_view Btf::name(std::uint32_t id) const {
+  return name_at(types_[id].name);
+}
 
 Btf::Member Btf::member(std::uint32_t id, std::uint32_t i) const {
   const std::uint32_t offset = word(id, 3 * i + 2);
@@ -195,7 +205,8 @@ Btf::Member Btf::member(std::uint32_t id, std::uint32_t i) const {
 
 Btf::Enumerator Btf::enumerator(std::uint32_t id, std::uint32_t i) const {
   if (kind(id) == BtfKind::kEnum) {
-    return {.name = name_at(word(id, 2 * i)), .value = static_cast<std::int32_t>(word(id, 2 * i + 1))};
+    return {.name = name_at(word(id, 2 * i)),
+            .value = static_cast<std::int32_t>(word(id, 2 * i + 1))};
   }
   const std::uint64_t value = std::uint64_t{word(id, 3 * i + 2)} << 32 | word(id, 3 * i + 1);
   return {.name = name_at(word(id, 3 * i)), .value = static_cast<std::int64_t>(value)};
@@ -209,11 +220,17 @@ Btf::Variable Btf::variable(std::uint32_t id, std::uint32_t i) const {
   return {.type = word(id, 3 * i), .offset = word(id, 3 * i + 1), .size = word(id, 3 * i + 2)};
 }
 
-Btf::Array Btf::array(std::uint32_t id) const { return {.element = word(id, 0), .count = word(id, 2)}; }
+Btf::Array Btf::array(std::uint32_t id) const {
+  return {.element = word(id, 0), .count = word(id, 2)};
+}
 
-bool Btf::is_signed(std::uint32_t id) const { return (word(id, 0) >> 24 & 1) != 0; }
+bool Btf::is_signed(std::uint32_t id) const {
+  return (word(id, 0) >> 24 & 1) != 0;
+}
 
-std::uint32_t Btf::int_bit_offset(std::uint32_t id) const { return word(id, 0) >> 16 & 0xff; }
+std::uint32_t Btf::int_bit_offset(std::uint32_t id) const {
+  return word(id, 0) >> 16 & 0xff;
+}
 
 std::uint32_t Btf::linkage(std::uint32_t id) const {
   return kind(id) == BtfKind::kFunc ? vlen(id) : word(id, 0);

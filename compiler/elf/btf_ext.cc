@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// .BTF.ext: a header that names three tables, each a list of sections with records of a stated size.
-// Source: Documentation/bpf/btf.rst, ".BTF.ext section".
+// .BTF.ext: a header that names three tables, each a list of sections with records of a stated
+// size. Source: Documentation/bpf/btf.rst, ".BTF.ext section".
 #include "elf/btf_ext.h"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace kiln::elf {
 namespace {
@@ -34,7 +34,7 @@ Error bad(std::string_view table, const char* what) {
 /// One table, appended to the member `list` of the sections it speaks of.
 template <typename Record>
 Result<void> read_table(Bytes table, std::string_view what, const Btf& btf,
-                        std::vector<Record> BtfExtSection::* list, BtfExt& sections) {
+                        std::vector<Record> BtfExtSection::*list, BtfExt& sections) {
   if (table.empty()) {
     return {};
   }
@@ -66,8 +66,8 @@ Result<void> read_table(Bytes table, std::string_view what, const Btf& btf,
 
 Result<BtfExt> parse_btf_ext(Bytes bytes, const Btf& btf) {
   const auto header = read_at<Header>(bytes, 0);
-  if (!header || header->magic != 0xeb9f || header->version != 1 || header->header_size < sizeof(Header) ||
-      header->header_size > bytes.size()) {
+  if (!header || header->magic != 0xeb9f || header->version != 1 ||
+      header->header_size < sizeof(Header) || header->header_size > bytes.size()) {
     return Error{Errc::kInput, "BTF.ext: not version 1 of the format"};
   }
   // Headers before CO-RE end here.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// .BTF.ext: which function, which source line and which CO-RE relocation belongs to which instruction.
+// .BTF.ext: which function, which source line and which CO-RE relocation belongs to which
+// instruction.
 //
-// Records as they stand in the file; that offsets lie in code and ids in BTF is for the users to check.
+// Records as they stand in the file; that offsets lie in code and ids in BTF is for the users to
+// check.
 #pragma once
 
 #include <map>

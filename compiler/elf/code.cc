@@ -4,9 +4,9 @@
 //
 // In ".text" are functions that programs call; in any other code section every function is a
 // program. (libbpf: a lone function in ".text" is a program too.)
-#include <algorithm>
-
 #include <elf.h>
+
+#include <algorithm>
 
 #include "elf/steps.h"
 
@@ -19,13 +19,15 @@ Result<void> add_function(const LoadState& state, CodeSection& code, const Symbo
   const Section& section = *code.section;
   if (symbol.size == 0 || symbol.size % kSlot != 0 || symbol.value % kSlot != 0 ||
       !slice(section.data, symbol.value, symbol.size)) {
-    return state.elf.error("function '{}' (offset {}, {} bytes) does not fit into section '{}'", symbol.name,
-                           symbol.value, symbol.size, section.name);
+    return state.elf.error("function '{}' (offset {}, {} bytes) does not fit into section '{}'",
+                           symbol.name, symbol.value, symbol.size, section.name);
   }
   const bool is_library = section.name == ".text";
   if (!is_library && symbol.is_static()) {
-    return state.elf.error("function '{}' in section '{}' is static, and so no program; leave out its SEC() "
-                           "or its static", symbol.name, section.name);
+    return state.elf.error(
+        "function '{}' in section '{}' is static, and so no program; leave out its SEC() "
+        "or its static",
+        symbol.name, section.name);
   }
   Function function{.name = symbol.name,
                     .start = static_cast<std::uint32_t>(symbol.value / kSlot),
@@ -43,9 +45,11 @@ void name_types(const LoadState& state, CodeSection& code) {
     return;
   }
   for (const FuncInfo& info : code.ext->funcs) {
-    const bool is_func = info.type < state.btf->count() && state.btf->kind(info.type) == BtfKind::kFunc;
-    const auto found = std::lower_bound(code.functions.begin(), code.functions.end(), info.offset / kSlot,
-                                        [](const Function& f, std::uint64_t slot) { return f.start < slot; });
+    const bool is_func =
+        info.type < state.btf->count() && state.btf->kind(info.type) == BtfKind::kFunc;
+    const auto found =
+        std::lower_bound(code.functions.begin(), code.functions.end(), info.offset / kSlot,
+                         [](const Function& f, std::uint64_t slot) { return f.start < slot; });
     if (is_func && found != code.functions.end() && found->start * kSlot == info.offset) {
       found->btf_func = info.type;
     }
@@ -73,7 +77,8 @@ Result<void> add_section(LoadState& state, const Section& section) {
   for (std::size_t i = 1; i < code.functions.size(); ++i) {
     const Function& before = code.functions[i - 1];
     if (before.start + before.count > code.functions[i].start) {
-      return state.elf.error("functions '{}' and '{}' overlap", before.name, code.functions[i].name);
+      return state.elf.error("functions '{}' and '{}' overlap", before.name,
+                             code.functions[i].name);
     }
   }
   if (const auto ext = state.btf_ext.find(section.name); ext != state.btf_ext.end()) {
@@ -92,8 +97,9 @@ std::string place_of(const LoadState& state, const CodeSection& code, std::uint6
     return place;
   }
   const auto& lines = code.ext->lines;
-  const auto after = std::upper_bound(lines.begin(), lines.end(), slot * kSlot,
-                                      [](std::uint64_t offset, const LineInfo& line) { return offset < line.offset; });
+  const auto after = std::upper_bound(
+      lines.begin(), lines.end(), slot * kSlot,
+      [](std::uint64_t offset, const LineInfo& line) { return offset < line.offset; });
   if (after == lines.begin()) {
     return place;
   }

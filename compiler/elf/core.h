@@ -2,9 +2,10 @@
 //
 // CO-RE: fields, types and enumerators of the object's BTF found again in the BTF of the target.
 //
-// A Spec is a field path. The local one comes from the access string ("0:1:2"); matching it to a candidate
-// type gives the target's. Source: libbpf's documentation of the algorithm (relo_core.c, "Calculate
-// CO-RE relocation target result"); rules follow it so that the patched instructions are the same.
+// A Spec is a field path. The local one comes from the access string ("0:1:2"); matching it to a
+// candidate type gives the target's. Source: libbpf's documentation of the algorithm (relo_core.c,
+// "Calculate CO-RE relocation target result"); rules follow it so that the patched instructions are
+// the same.
 #pragma once
 
 #include <optional>
@@ -61,19 +62,20 @@ using Budget = std::uint64_t;
 /// \errors kInput: the access string does not fit the type.
 Result<Spec> parse_spec(const Btf& btf, CoreKind kind, std::uint32_t type, std::string_view access);
 /// The same path in a candidate; nullopt: it has none. \errors kInput: too deep, out of budget.
-Result<std::optional<Spec>> match_spec(const Spec& local, CoreKind kind, const Btf& target, std::uint32_t candidate,
-                                       Budget& budget);
+Result<std::optional<Spec>> match_spec(const Spec& local, CoreKind kind, const Btf& target,
+                                       std::uint32_t candidate, Budget& budget);
 
 /// Do two kinds match for CO-RE: the same, or both enumerations.
 bool kinds_compatible(BtfKind a, BtfKind b);
 /// May a field of one type stand for a field of the other?
-bool fields_compatible(const Btf& local, std::uint32_t local_id, const Btf& target, std::uint32_t target_id);
+bool fields_compatible(const Btf& local, std::uint32_t local_id, const Btf& target,
+                       std::uint32_t target_id);
 /// bpf_core_type_exists: compatible at the top level.
-Result<bool> types_compatible(const Btf& local, std::uint32_t local_id, const Btf& target, std::uint32_t target_id,
-                              Budget& budget);
+Result<bool> types_compatible(const Btf& local, std::uint32_t local_id, const Btf& target,
+                              std::uint32_t target_id, Budget& budget);
 /// bpf_core_type_matches: every member of the local type is in the target, recursively.
-Result<bool> types_match(const Btf& local, std::uint32_t local_id, const Btf& target, std::uint32_t target_id,
-                         Budget& budget);
+Result<bool> types_match(const Btf& local, std::uint32_t local_id, const Btf& target,
+                         std::uint32_t target_id, Budget& budget);
 
 /// What a relocation does to an instruction.
 struct Patch {
@@ -81,9 +83,9 @@ struct Patch {
   std::uint64_t after = 0;
   std::uint32_t size_before = 0;  ///< bytes of the field, 0 where the access keeps its width
   std::uint32_t size_after = 0;
-  bool check_before = true;   ///< the instruction must hold `before`
-  bool poison = false;        ///< nothing to refer to: make the instruction one that no verifier lets run
-  bool bad_width = false;     ///< sizes differ in a way that a load or store can't bridge
+  bool check_before = true;  ///< the instruction must hold `before`
+  bool poison = false;  ///< nothing to refer to: make the instruction one that no verifier lets run
+  bool bad_width = false;  ///< sizes differ in a way that a load or store can't bridge
 };
 /// \param target  nullptr: no candidate has it.
 Result<Patch> compute_patch(CoreKind kind, const Spec& local, const Spec* target);

@@ -11,9 +11,13 @@ namespace {
 
 constexpr int kMaxDepth = 32;
 
-Error too_deep() { return Error{Errc::kInput, "types are nested too deeply to be compared"}; }
+Error too_deep() {
+  return Error{Errc::kInput, "types are nested too deeply to be compared"};
+}
 
-bool same_name(std::string_view a, std::string_view b) { return essential_name(a) == essential_name(b); }
+bool same_name(std::string_view a, std::string_view b) {
+  return essential_name(a) == essential_name(b);
+}
 
 /// Two types side by side, with modifiers and typedefs gone.
 struct Pair {
@@ -75,7 +79,8 @@ Result<bool> Matcher::compatible(Pair pair, int level) {
       case BtfKind::kFwd:
         return true;
       case BtfKind::kInt:
-        return pair.local.int_bit_offset(pair.local_id) == 0 && pair.target.int_bit_offset(pair.target_id) == 0;
+        return pair.local.int_bit_offset(pair.local_id) == 0 &&
+               pair.target.int_bit_offset(pair.target_id) == 0;
       case BtfKind::kPtr:
         pair.follow_targets();
         continue;
@@ -106,7 +111,8 @@ Result<bool> Matcher::compatible(Pair pair, int level) {
 bool Matcher::enums(const Pair& pair) {
   const std::uint32_t wanted = pair.local.vlen(pair.local_id);
   const std::uint32_t offered = pair.target.vlen(pair.target_id);
-  if (pair.local.byte_size(pair.local_id) != pair.target.byte_size(pair.target_id) || wanted > offered) {
+  if (pair.local.byte_size(pair.local_id) != pair.target.byte_size(pair.target_id) ||
+      wanted > offered) {
     return false;
   }
   for (std::uint32_t i = 0; i < wanted; ++i) {
@@ -140,7 +146,8 @@ Result<bool> Matcher::composites(const Pair& pair, bool behind_pointer, int leve
       if (!same_name(member.name, other.name)) {
         continue;
       }
-      const auto same = match({pair.local, member.type, pair.target, other.type}, behind_pointer, level - 1);
+      const auto same =
+          match({pair.local, member.type, pair.target, other.type}, behind_pointer, level - 1);
       if (!same) {
         return same;
       }
@@ -210,7 +217,8 @@ Result<bool> Matcher::match(Pair pair, bool behind_pointer, int level) {
       case BtfKind::kVoid:
         return same_kind;
       case BtfKind::kInt:
-        return same_kind && pair.local.byte_size(pair.local_id) == pair.target.byte_size(pair.target_id) &&
+        return same_kind &&
+               pair.local.byte_size(pair.local_id) == pair.target.byte_size(pair.target_id) &&
                pair.local.is_signed(pair.local_id) == pair.target.is_signed(pair.target_id);
       case BtfKind::kPtr:
         if (!same_kind) {
@@ -220,7 +228,8 @@ Result<bool> Matcher::match(Pair pair, bool behind_pointer, int level) {
         pair.follow_targets();
         continue;
       case BtfKind::kArray:
-        if (!same_kind || pair.local.array(pair.local_id).count != pair.target.array(pair.target_id).count) {
+        if (!same_kind ||
+            pair.local.array(pair.local_id).count != pair.target.array(pair.target_id).count) {
           return false;
         }
         pair.follow_elements();
@@ -243,11 +252,14 @@ Result<bool> Matcher::match(Pair pair, bool behind_pointer, int level) {
 }  // namespace
 
 bool kinds_compatible(BtfKind a, BtfKind b) {
-  const auto is_enum = [](BtfKind kind) { return kind == BtfKind::kEnum || kind == BtfKind::kEnum64; };
+  const auto is_enum = [](BtfKind kind) {
+    return kind == BtfKind::kEnum || kind == BtfKind::kEnum64;
+  };
   return a == b || (is_enum(a) && is_enum(b));
 }
 
-bool fields_compatible(const Btf& local, std::uint32_t local_id, const Btf& target, std::uint32_t target_id) {
+bool fields_compatible(const Btf& local, std::uint32_t local_id, const Btf& target,
+                       std::uint32_t target_id) {
   Pair pair{local, local_id, target, target_id};
   for (int depth = 0; depth < kMaxDepth; ++depth) {
     if (!pair.strip()) {
@@ -271,7 +283,8 @@ bool fields_compatible(const Btf& local, std::uint32_t local_id, const Btf& targ
         return a.empty() || b.empty() || same_name(a, b);
       }
       case BtfKind::kInt:
-        return local.int_bit_offset(pair.local_id) == 0 && target.int_bit_offset(pair.target_id) == 0;
+        return local.int_bit_offset(pair.local_id) == 0 &&
+               target.int_bit_offset(pair.target_id) == 0;
       case BtfKind::kArray:
         pair.follow_elements();
         continue;
@@ -282,8 +295,8 @@ bool fields_compatible(const Btf& local, std::uint32_t local_id, const Btf& targ
   return false;
 }
 
-Result<bool> types_compatible(const Btf& local, std::uint32_t local_id, const Btf& target, std::uint32_t target_id,
-                              Budget& budget) {
+Result<bool> types_compatible(const Btf& local, std::uint32_t local_id, const Btf& target,
+                              std::uint32_t target_id, Budget& budget) {
   // Before typedefs are looked through: a typedef is looked for by its own name.
   if (!kinds_compatible(local.kind(local_id), target.kind(target_id))) {
     return false;
@@ -291,8 +304,8 @@ Result<bool> types_compatible(const Btf& local, std::uint32_t local_id, const Bt
   return Matcher(budget).compatible({local, local_id, target, target_id}, kMaxDepth);
 }
 
-Result<bool> types_match(const Btf& local, std::uint32_t local_id, const Btf& target, std::uint32_t target_id,
-                         Budget& budget) {
+Result<bool> types_match(const Btf& local, std::uint32_t local_id, const Btf& target,
+                         std::uint32_t target_id, Budget& budget) {
   return Matcher(budget).match({local, local_id, target, target_id}, false, kMaxDepth);
 }
 

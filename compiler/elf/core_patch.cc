@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a resolved CO-RE relocation means for its instruction: the value, and how it is written in.
-#include <limits>
-
 #include <fmt/format.h>
+
+#include <limits>
 
 #include "elf/core.h"
 
 namespace kiln::elf {
 namespace {
 
-constexpr std::int32_t kBadRelocation = 195896080;  // 0xbad2310, libbpf's mark: "invalid func unknown#195896080"
+constexpr std::int32_t kBadRelocation =
+    195896080;  // 0xbad2310, libbpf's mark: "invalid func unknown#195896080"
 constexpr std::uint8_t kOpCall = 0x85;
 
-Error bad(std::string message) { return Error{Errc::kInput, std::move(message)}; }
+Error bad(std::string message) {
+  return Error{Errc::kInput, std::move(message)};
+}
 
 /// One side, local or target, of a field relocation.
 struct FieldValue {
@@ -90,11 +93,13 @@ Result<FieldValue> field_value(CoreKind kind, const Spec& spec) {
       out.value = unit->size;
       break;
     case CoreKind::kFieldSigned:
-      out.value = btf.is_enum(*type) ? btf.kind_flag(*type) : btf.kind(*type) == BtfKind::kInt && btf.is_signed(*type);
+      out.value = btf.is_enum(*type) ? btf.kind_flag(*type)
+                                     : btf.kind(*type) == BtfKind::kInt && btf.is_signed(*type);
       out.is_certain = true;
       break;
     case CoreKind::kFieldLeftShift:
-      out.value = std::uint64_t{64} - (std::uint64_t{spec.bit_offset} + unit->bits - std::uint64_t{unit->offset} * 8);
+      out.value = std::uint64_t{64} -
+                  (std::uint64_t{spec.bit_offset} + unit->bits - std::uint64_t{unit->offset} * 8);
       break;
     case CoreKind::kFieldRightShift:
       out.value = std::uint64_t{64} - unit->bits;
@@ -106,8 +111,10 @@ Result<FieldValue> field_value(CoreKind kind, const Spec& spec) {
   return out;
 }
 
-/// A load or store may change its width for pointers and unsigned integers: the upper bits are 0 anyway.
-bool width_may_change(const Spec& local, std::uint32_t local_type, const Spec& target, std::uint32_t target_type) {
+/// A load or store may change its width for pointers and unsigned integers: the upper bits are 0
+/// anyway.
+bool width_may_change(const Spec& local, std::uint32_t local_type, const Spec& target,
+                      std::uint32_t target_type) {
   const BtfKind a = local.btf->kind(local_type);
   const BtfKind b = target.btf->kind(target_type);
   if (a == BtfKind::kPtr && b == BtfKind::kPtr) {
@@ -141,7 +148,8 @@ Result<Patch> field_patch(CoreKind kind, const Spec& local, const Spec* target) 
   patch.after = after->value;
   patch.size_before = before->size;
   patch.size_after = after->size;
-  patch.bad_width = before->size != after->size && !width_may_change(local, before->type, *target, after->type);
+  patch.bad_width =
+      before->size != after->size && !width_may_change(local, before->type, *target, after->type);
   return patch;
 }
 
@@ -155,7 +163,8 @@ Result<Patch> type_patch(CoreKind kind, const Spec& local, const Spec* target) {
       return patch;
     case CoreKind::kTypeSize: {
       const auto before = local.btf->size_of(local.root);
-      const auto after = target != nullptr ? target->btf->size_of(target->root) : std::optional<std::uint32_t>(0);
+      const auto after =
+          target != nullptr ? target->btf->size_of(target->root) : std::optional<std::uint32_t>(0);
       if (!before || !after) {
         return bad("the size of the type is not known");
       }
@@ -170,7 +179,9 @@ Result<Patch> type_patch(CoreKind kind, const Spec& local, const Spec* target) {
   }
 }
 
-void poison(Insn& insn) { insn = {.opcode = kOpCall, .imm = kBadRelocation}; }
+void poison(Insn& insn) {
+  insn = {.opcode = kOpCall, .imm = kBadRelocation};
+}
 
 /// The opcode of the same access with another width, or nullopt: there is none.
 std::optional<std::uint8_t> with_width(std::uint8_t opcode, std::uint32_t bytes) {
@@ -186,7 +197,8 @@ std::optional<std::uint8_t> with_width(std::uint8_t opcode, std::uint32_t bytes)
 
 Result<void> patch_memory(const Patch& patch, Insn& insn) {
   if (patch.check_before && static_cast<std::uint64_t>(std::int64_t{insn.off}) != patch.before) {
-    return bad(fmt::format("the instruction has offset {}, but its field is at {}", insn.off, patch.before));
+    return bad(fmt::format("the instruction has offset {}, but its field is at {}", insn.off,
+                           patch.before));
   }
   if (patch.after > std::numeric_limits<std::int16_t>::max()) {
     return bad(fmt::format("the field is at {}, too far for an instruction", patch.after));
@@ -201,7 +213,8 @@ Result<void> patch_memory(const Patch& patch, Insn& insn) {
   }
   const auto opcode = with_width(insn.opcode, patch.size_after);
   if (access_bytes(insn.opcode) != patch.size_before || !opcode) {
-    return bad(fmt::format("an access of {} bytes can't become one of {}", access_bytes(insn.opcode), patch.size_after));
+    return bad(fmt::format("an access of {} bytes can't become one of {}",
+                           access_bytes(insn.opcode), patch.size_after));
   }
   insn.opcode = *opcode;
   return {};
@@ -212,10 +225,11 @@ Result<void> patch_wide(const Patch& patch, Insn& insn, Insn* second) {
       *second != Insn{.imm = second->imm}) {
     return bad("the instruction is no plain 64-bit constant");
   }
-  const std::uint64_t value =
-      std::uint64_t{static_cast<std::uint32_t>(second->imm)} << 32 | static_cast<std::uint32_t>(insn.imm);
+  const std::uint64_t value = std::uint64_t{static_cast<std::uint32_t>(second->imm)} << 32 |
+                              static_cast<std::uint32_t>(insn.imm);
   if (patch.check_before && value != patch.before) {
-    return bad(fmt::format("the instruction holds {}, not the {} that its type says", value, patch.before));
+    return bad(fmt::format("the instruction holds {}, not the {} that its type says", value,
+                           patch.before));
   }
   insn.imm = static_cast<std::int32_t>(patch.after);
   second->imm = static_cast<std::int32_t>(patch.after >> 32);
@@ -259,8 +273,10 @@ Result<void> apply_patch(const Patch& patch, Insn& insn, Insn* second) {
       if ((insn.opcode & kSourceRegister) != 0) {
         return bad("the instruction has no constant to change");
       }
-      if (patch.check_before && static_cast<std::uint64_t>(std::int64_t{insn.imm}) != patch.before) {
-        return bad(fmt::format("the instruction holds {}, not the {} that its type says", insn.imm, patch.before));
+      if (patch.check_before &&
+          static_cast<std::uint64_t>(std::int64_t{insn.imm}) != patch.before) {
+        return bad(fmt::format("the instruction holds {}, not the {} that its type says", insn.imm,
+                               patch.before));
       }
       insn.imm = static_cast<std::int32_t>(patch.after);
       return {};

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <unordered_map>
 
 #include "elf/core.h"
@@ -15,7 +16,8 @@ namespace {
 
 constexpr const char* kKernelBtf = "/sys/kernel/btf/vmlinux";
 constexpr std::uint32_t kSlotBytes = 8;
-constexpr Budget kBudget = 200'000'000;  // members looked at per object; the kernel's own objects need thousands
+constexpr Budget kBudget =
+    200'000'000;  // members looked at per object; the kernel's own objects need thousands
 
 Result<std::vector<std::byte>> read_file(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "rb");
@@ -45,7 +47,10 @@ Result<Btf> read_target(const std::string& path) {
   if (!bytes) {
     return bytes.error();
   }
-  const bool is_elf = bytes->size() > 4 && std::memcmp(bytes->data(), "\x7f" "ELF", 4) == 0;
+  const bool is_elf = bytes->size() > 4 && std::memcmp(bytes->data(),
+                                                       "\x7f"
+                                                       "ELF",
+                                                       4) == 0;
   if (is_elf) {
     const auto file = ElfFile::parse(*bytes, path);
     if (!file) {
@@ -76,14 +81,16 @@ class Candidates {
   }
   const Btf& btf() const { return target_; }
 
-  /// Those that a local type may stand for. A relocation that some of them satisfy narrows the list for
-  /// the ones that follow, so that all are resolved against the same type.
+  /// Those that a local type may stand for. A relocation that some of them satisfy narrows the list
+  /// for the ones that follow, so that all are resolved against the same type.
   std::vector<std::uint32_t>& of(const Btf& local, std::uint32_t id) {
     const auto [at, is_new] = by_type_.try_emplace(id);
     const auto named = is_new ? by_name_.find(essential_name(local.name(id))) : by_name_.end();
     if (named != by_name_.end()) {
       std::copy_if(named->second.begin(), named->second.end(), std::back_inserter(at->second),
-                   [&](std::uint32_t other) { return kinds_compatible(local.kind(id), target_.kind(other)); });
+                   [&](std::uint32_t other) {
+                     return kinds_compatible(local.kind(id), target_.kind(other));
+                   });
     }
     return at->second;
   }
@@ -153,8 +160,9 @@ Result<Candidates*> CoreRelocator::candidates() {
     const std::string& path = state_.options.btf_path;
     auto target = read_target(path.empty() ? kKernelBtf : path);
     if (!target) {
-      return Error{Errc::kInput, fmt::format("no BTF to relocate against ({}); name a file that has it",
-                                             target.error().message)};
+      return Error{Errc::kInput,
+                   fmt::format("no BTF to relocate against ({}); name a file that has it",
+                               target.error().message)};
     }
     target_ = std::move(*target);
     candidates_.emplace(*target_);
@@ -168,7 +176,8 @@ Result<Patch> CoreRelocator::patch(const CoreRecord& record) {
   const auto access = btf.string(record.access);
   if (record.kind > static_cast<std::uint32_t>(CoreKind::kTypeMatches) || record.type == 0 ||
       record.type >= btf.count() || !access) {
-    return Error{Errc::kInput, fmt::format("kind {} of type {} is not known", record.kind, record.type)};
+    return Error{Errc::kInput,
+                 fmt::format("kind {} of type {} is not known", record.kind, record.type)};
   }
   const auto local = parse_spec(btf, kind, record.type, *access);
   if (!local) {
@@ -211,9 +220,11 @@ Result<void> CoreRelocator::apply(CodeSection& code, const CoreRecord& record) {
 
 /// Linkers keep the records of functions that they dropped.
 bool in_function(const CodeSection& code, std::uint32_t offset) {
-  const auto after = std::upper_bound(code.functions.begin(), code.functions.end(), offset / kSlotBytes,
-                                      [](std::uint32_t slot, const Function& f) { return slot < f.start; });
-  return after != code.functions.begin() && offset / kSlotBytes - std::prev(after)->start < std::prev(after)->count;
+  const auto after =
+      std::upper_bound(code.functions.begin(), code.functions.end(), offset / kSlotBytes,
+                       [](std::uint32_t slot, const Function& f) { return slot < f.start; });
+  return after != code.functions.begin() &&
+         offset / kSlotBytes - std::prev(after)->start < std::prev(after)->count;
 }
 
 }  // namespace

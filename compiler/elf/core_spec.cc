@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Field paths: reading one from an access string, and finding it again in another type.
-#include <charconv>
-
 #include <fmt/format.h>
+
+#include <charconv>
 
 #include "elf/core.h"
 
@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 64;  // BPF_CORE_SPEC_MAX_LEN
 
-Error bad(std::string message) { return Error{Errc::kInput, std::move(message)}; }
+Error bad(std::string message) {
+  return Error{Errc::kInput, std::move(message)};
+}
 
 Result<std::vector<std::uint32_t>> parse_access(std::string_view access) {
   std::vector<std::uint32_t> out;
@@ -37,7 +39,8 @@ Result<std::vector<std::uint32_t>> parse_access(std::string_view access) {
 
 /// An array at the end of a struct with no length of its own: any index may be meant.
 bool is_flexible(const Btf& btf, const Accessor& before, std::uint32_t array) {
-  return !before.name.empty() && btf.array(array).count == 0 && before.index + 1 == btf.vlen(before.type);
+  return !before.name.empty() && btf.array(array).count == 0 &&
+         before.index + 1 == btf.vlen(before.type);
 }
 
 /// Adds bits to a path's offset; false if it leaves 32 bits.
@@ -136,8 +139,8 @@ Result<bool> FieldSearch::find(std::uint32_t& id, std::size_t depth) {
   return false;
 }
 
-Result<std::optional<Spec>> match_field(const Spec& local, const Btf& target, std::uint32_t candidate,
-                                        Budget& budget) {
+Result<std::optional<Spec>> match_field(const Spec& local, const Btf& target,
+                                        std::uint32_t candidate, Budget& budget) {
   Spec spec{.btf = &target, .root = candidate, .path = {}, .bit_offset = 0};
   std::uint32_t id = candidate;
   for (std::size_t i = 0; i < local.path.size(); ++i) {
@@ -153,9 +156,11 @@ Result<std::optional<Spec>> match_field(const Spec& local, const Btf& target, st
       continue;
     }
     auto element = target.strip(id);
-    if (i > 0 && element) {  // the first index counts whole structs: there is no array type to enter
+    if (i > 0 &&
+        element) {  // the first index counts whole structs: there is no array type to enter
       const bool fits = target.kind(*element) == BtfKind::kArray &&
-                        (is_flexible(target, spec.path.back(), *element) || accessor.index < target.array(*element).count);
+                        (is_flexible(target, spec.path.back(), *element) ||
+                         accessor.index < target.array(*element).count);
       if (!fits) {
         return std::optional<Spec>();
       }
@@ -173,7 +178,8 @@ Result<std::optional<Spec>> match_field(const Spec& local, const Btf& target, st
   return std::optional(std::move(spec));
 }
 
-std::optional<Spec> match_enumerator(const Spec& local, const Btf& target, std::uint32_t candidate) {
+std::optional<Spec> match_enumerator(const Spec& local, const Btf& target,
+                                     std::uint32_t candidate) {
   const auto type = target.strip(candidate);
   if (!type || !target.is_enum(*type)) {
     return std::nullopt;
@@ -193,15 +199,21 @@ std::optional<Spec> match_enumerator(const Spec& local, const Btf& target, std::
 
 }  // namespace
 
-bool is_field(CoreKind kind) { return kind <= CoreKind::kFieldRightShift; }
-bool is_enumval(CoreKind kind) { return kind == CoreKind::kEnumvalExists || kind == CoreKind::kEnumvalValue; }
+bool is_field(CoreKind kind) {
+  return kind <= CoreKind::kFieldRightShift;
+}
+bool is_enumval(CoreKind kind) {
+  return kind == CoreKind::kEnumvalExists || kind == CoreKind::kEnumvalValue;
+}
 bool is_type(CoreKind kind) {
-  return kind == CoreKind::kTypeMatches || (kind >= CoreKind::kTypeIdLocal && kind <= CoreKind::kTypeSize);
+  return kind == CoreKind::kTypeMatches ||
+         (kind >= CoreKind::kTypeIdLocal && kind <= CoreKind::kTypeSize);
 }
 
 std::string_view essential_name(std::string_view name) {
   constexpr std::string_view kMark = "___";
-  // The last mark with something other than '_' on both sides, as libbpf looks for it: from the end.
+  // The last mark with something other than '_' on both sides, as libbpf looks for it: from the
+  // end.
   for (std::size_t i = name.size(); i-- > kMark.size() + 1;) {
     const std::size_t mark = i - kMark.size();
     if (name.substr(mark, kMark.size()) == kMark && name[mark - 1] != '_' && name[i] != '_') {
@@ -211,7 +223,8 @@ std::string_view essential_name(std::string_view name) {
   return name;
 }
 
-Result<Spec> parse_spec(const Btf& btf, CoreKind kind, std::uint32_t type, std::string_view access) {
+Result<Spec> parse_spec(const Btf& btf, CoreKind kind, std::uint32_t type,
+                        std::string_view access) {
   Spec spec{.btf = &btf, .root = type, .path = {}, .bit_offset = 0};
   if (is_type(kind)) {
     if (access != "0") {
@@ -224,7 +237,8 @@ Result<Spec> parse_spec(const Btf& btf, CoreKind kind, std::uint32_t type, std::
     return indices.error();
   }
   const auto root = btf.strip(type);
-  const Error unfit = bad(fmt::format("access string '{}' does not fit type '{}'", access, btf.name(type)));
+  const Error unfit =
+      bad(fmt::format("access string '{}' does not fit type '{}'", access, btf.name(type)));
   if (!root) {
     return unfit;
   }
@@ -249,16 +263,17 @@ Result<Spec> parse_spec(const Btf& btf, CoreKind kind, std::uint32_t type, std::
   return spec;
 }
 
-Result<std::optional<Spec>> match_spec(const Spec& local, CoreKind kind, const Btf& target, std::uint32_t candidate,
-                                       Budget& budget) {
+Result<std::optional<Spec>> match_spec(const Spec& local, CoreKind kind, const Btf& target,
+                                       std::uint32_t candidate, Budget& budget) {
   if (is_field(kind)) {
     return match_field(local, target, candidate, budget);
   }
   if (is_enumval(kind)) {
     return match_enumerator(local, target, candidate);
   }
-  const auto same = kind == CoreKind::kTypeMatches ? types_match(*local.btf, local.root, target, candidate, budget)
-                                                   : types_compatible(*local.btf, local.root, target, candidate, budget);
+  const auto same = kind == CoreKind::kTypeMatches
+                        ? types_match(*local.btf, local.root, target, candidate, budget)
+                        : types_compatible(*local.btf, local.root, target, candidate, budget);
   if (!same) {
     return same.error();
   }

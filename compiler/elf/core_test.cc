@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// CO-RE by its parts: names, paths, comparing types. That whole programs come out as libbpf's do is in
-// libbpf_test.cc; type_matches, which clang 14 can't emit, is only here.
+// CO-RE by its parts: names, paths, comparing types. That whole programs come out as libbpf's do is
+// in libbpf_test.cc; type_matches, which clang 14 can't emit, is only here.
+#include "elf/core.h"
+
 #include <gtest/gtest.h>
 
-#include "elf/core.h"
 #include "elf/test_objects.h"
 
 namespace kiln::elf {
@@ -83,7 +84,8 @@ TEST_F(CoreTypes, AccessStringsAreChecked) {
   };
   EXPECT_TRUE(good("0:1"));
   EXPECT_TRUE(good("3:0"));
-  for (const char* access : {"", ":", "0:", "0:99", "0:0:0", "-1", "0:x", "0::1", "4294967295:0", "99999999999"}) {
+  for (const char* access :
+       {"", ":", "0:", "0:99", "0:0:0", "-1", "0:x", "0::1", "4294967295:0", "99999999999"}) {
     EXPECT_FALSE(good(access)) << access;
   }
   std::string deep = "0";
@@ -117,7 +119,8 @@ TEST(CorePatch, RefusesWhatTheCompilerDidNotWrite) {
   EXPECT_EQ(move.imm, 12);
   Insn load{.opcode = 0x61, .off = 4};
   EXPECT_FALSE(apply_patch(Patch{.before = 4, .after = 40'000}, load, nullptr));
-  EXPECT_TRUE(apply_patch(Patch{.before = 4, .after = 16, .size_before = 4, .size_after = 8}, load, nullptr));
+  EXPECT_TRUE(apply_patch(Patch{.before = 4, .after = 16, .size_before = 4, .size_after = 8}, load,
+                          nullptr));
   EXPECT_EQ(load, (Insn{.opcode = 0x79, .off = 16}));
   Insn exit{.opcode = 0x95};
   EXPECT_FALSE(apply_patch(Patch{}, exit, nullptr));

@@ -32,9 +32,15 @@ std::string machine_name(std::uint16_t machine) {
 
 }  // namespace
 
-bool Section::is_code() const { return type == SHT_PROGBITS && (flags & SHF_EXECINSTR) != 0; }
-bool Symbol::is_weak() const { return bind == STB_WEAK; }
-bool Symbol::is_static() const { return bind == STB_LOCAL; }
+bool Section::is_code() const {
+  return type == SHT_PROGBITS && (flags & SHF_EXECINSTR) != 0;
+}
+bool Symbol::is_weak() const {
+  return bind == STB_WEAK;
+}
+bool Symbol::is_static() const {
+  return bind == STB_LOCAL;
+}
 
 Result<ElfFile> ElfFile::parse(Bytes bytes, std::string path) {
   ElfFile file;
@@ -65,7 +71,8 @@ Result<ElfFile> ElfFile::parse(Bytes bytes, std::string path) {
 
 Result<void> ElfFile::require_bpf() const {
   if (machine_ != EM_BPF && machine_ != kMachineNone) {
-    return error("an ELF file for {}, not for BPF; compile with clang -target bpf", machine_name(machine_));
+    return error("an ELF file for {}, not for BPF; compile with clang -target bpf",
+                 machine_name(machine_));
   }
   if (type_ != ET_REL) {
     return error("not a relocatable object (ELF type {})", type_);
@@ -78,11 +85,13 @@ Result<void> ElfFile::read_sections() {
   if (header->e_shnum == 0 || header->e_shentsize != sizeof(Elf64_Shdr)) {
     return error("no section headers");
   }
-  const auto table = slice(bytes_, header->e_shoff, std::uint64_t{header->e_shnum} * sizeof(Elf64_Shdr));
+  const auto table =
+      slice(bytes_, header->e_shoff, std::uint64_t{header->e_shnum} * sizeof(Elf64_Shdr));
   if (!table) {
     return error("truncated: the section headers lie beyond its {} bytes", bytes_.size());
   }
-  const auto names_header = read_at<Elf64_Shdr>(*table, std::uint64_t{header->e_shstrndx} * sizeof(Elf64_Shdr));
+  const auto names_header =
+      read_at<Elf64_Shdr>(*table, std::uint64_t{header->e_shstrndx} * sizeof(Elf64_Shdr));
   const auto names = names_header && names_header->sh_type == SHT_STRTAB
                          ? slice(bytes_, names_header->sh_offset, names_header->sh_size)
                          : std::nullopt;
@@ -109,7 +118,8 @@ Result<void> ElfFile::read_sections() {
     if (raw.sh_type != SHT_NULL && raw.sh_type != SHT_NOBITS) {
       const auto data = slice(bytes_, raw.sh_offset, raw.sh_size);
       if (!data) {
-        return error("truncated: section '{}' lies beyond its {} bytes", section.name, bytes_.size());
+        return error("truncated: section '{}' lies beyond its {} bytes", section.name,
+                     bytes_.size());
       }
       section.data = *data;
     }
@@ -179,7 +189,8 @@ Result<std::vector<Relocation>> ElfFile::relocations(const Section& target) cons
       continue;
     }
     if (section.type == SHT_RELA) {
-      return error("section '{}' has relocations with addends, which BPF objects do not use", section.name);
+      return error("section '{}' has relocations with addends, which BPF objects do not use",
+                   section.name);
     }
     if (section.data.size() % sizeof(Elf64_Rel) != 0) {
       return error("section '{}' is no whole number of relocations", section.name);
@@ -188,10 +199,12 @@ Result<std::vector<Relocation>> ElfFile::relocations(const Section& target) cons
       const auto raw = *read_at<Elf64_Rel>(section.data, i * sizeof(Elf64_Rel));
       const std::uint64_t symbol = ELF64_R_SYM(raw.r_info);
       if (symbol >= symbols_.size()) {
-        return error("relocation {} in '{}' names symbol {}, which does not exist", i, section.name, symbol);
+        return error("relocation {} in '{}' names symbol {}, which does not exist", i, section.name,
+                     symbol);
       }
       if (!slice(target.data, raw.r_offset, sizeof(std::uint32_t))) {
-        return error("relocation {} in '{}' lies outside section '{}'", i, section.name, target.name);
+        return error("relocation {} in '{}' lies outside section '{}'", i, section.name,
+                     target.name);
       }
       out.push_back({.offset = raw.r_offset,
                      .type = static_cast<std::uint32_t>(ELF64_R_TYPE(raw.r_info)),

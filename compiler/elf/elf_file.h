@@ -6,10 +6,10 @@
 // need not check again. The bytes must outlive the ElfFile.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include <kiln/result.h>
 
@@ -52,7 +52,8 @@ struct Relocation {
 
 class ElfFile {
  public:
-  /// \errors kInput: empty, not ELF64 little-endian, truncated, an offset or index that leads outside.
+  /// \errors kInput: empty, not ELF64 little-endian, truncated, an offset or index that leads
+  /// outside.
   static Result<ElfFile> parse(Bytes bytes, std::string path);
 
   /// \errors kInput: another machine, or not a relocatable object.

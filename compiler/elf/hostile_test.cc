@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Bytes that nobody vouches for: cut off anywhere, or changed at random, an object loads or is refused
-// in a sentence; it never crashes. Sanitizers (-DKILN_SANITIZE=address,undefined) make it mean more.
+// Bytes that nobody vouches for: cut off anywhere, or changed at random, an object loads or is
+// refused in a sentence; it never crashes. Sanitizers (-DKILN_SANITIZE=address,undefined) make it
+// mean more.
+#include <elf.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
 #include <random>
-
-#include <elf.h>
 
 #include <kiln/btf.h>
 #include <kiln/disasm.h>
@@ -29,7 +29,8 @@ void use(const Object& object) {
     EXPECT_TRUE(!map.inner || *map.inner < object.maps.size());
     EXPECT_EQ(map.initial.size(), map.is_global_data ? map.value_size : 0u);
     for (const MapSpec::Slot& slot : map.slots) {
-      EXPECT_LT(slot.target, map.type == MapType::kProgArray ? object.programs.size() : object.maps.size());
+      EXPECT_LT(slot.target,
+                map.type == MapType::kProgArray ? object.programs.size() : object.maps.size());
     }
   }
 }
@@ -71,7 +72,8 @@ TEST_P(Mutations, NeverCrash) {
     for (unsigned changes = 1 + random() % 8; changes > 0; --changes) {
       const std::size_t at = random() % bytes.size();
       constexpr unsigned kInteresting[] = {0x00, 0xff, 0x7f, 0x80, 0x01, 0x08};
-      bytes[at] = std::byte{static_cast<unsigned char>(random() % 2 ? random() : kInteresting[random() % 6])};
+      bytes[at] = std::byte{
+          static_cast<unsigned char>(random() % 2 ? random() : kInteresting[random() % 6])};
     }
     loaded += load(bytes) ? 1 : 0;
   }
@@ -79,7 +81,8 @@ TEST_P(Mutations, NeverCrash) {
   EXPECT_LT(loaded, kRounds) << "no mutation mattered: the test changes nothing";
 }
 
-INSTANTIATE_TEST_SUITE_P(Hostile, Mutations, testing::Values("inner_maps", "calls", "core", "globals", "legacy_maps"),
+INSTANTIATE_TEST_SUITE_P(Hostile, Mutations,
+                         testing::Values("inner_maps", "calls", "core", "globals", "legacy_maps"),
                          [](const auto& info) { return std::string(info.param); });
 
 /// The structures that matter most, with the values that break careless arithmetic.
@@ -101,10 +104,12 @@ class Structures : public testing::Test {
 
 TEST_F(Structures, SectionHeaders) {
   const auto original = bytes_;
-  constexpr std::uint64_t kValues[] = {0, 1, 7, 0x7fffffff, 0xffffffff, 1ull << 32, 1ull << 63, ~0ull, ~0ull - 7};
+  constexpr std::uint64_t kValues[] = {0,          1,          7,     0x7fffffff, 0xffffffff,
+                                       1ull << 32, 1ull << 63, ~0ull, ~0ull - 7};
   for (std::size_t section = 0; section < header_.e_shnum; ++section) {
     const std::size_t at = header_.e_shoff + section * sizeof(Elf64_Shdr);
-    for (const std::size_t field : {offsetof(Elf64_Shdr, sh_offset), offsetof(Elf64_Shdr, sh_size)}) {
+    for (const std::size_t field :
+         {offsetof(Elf64_Shdr, sh_offset), offsetof(Elf64_Shdr, sh_size)}) {
       for (const std::uint64_t value : kValues) {
         bytes_ = original;
         put(at + field, value);
@@ -134,7 +139,8 @@ TEST_F(Structures, HugeBssIsRefused) {
   const auto object = load_object(bytes_, "x.o", {});
   ASSERT_FALSE(object);
   EXPECT_EQ(object.error().message,
-            "x.o: section '.bss' has 1152921504606846976 bytes, more than the 256 MiB that global data may have");
+            "x.o: section '.bss' has 1152921504606846976 bytes, more than the 256 MiB that global "
+            "data may have");
 }
 
 TEST(Hostile, BtfMutationsNeverCrash) {

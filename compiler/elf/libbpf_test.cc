@@ -2,14 +2,16 @@
 //
 // The loader against libbpf: same programs, same maps, same instructions after relocation.
 //
-// Definitions are compared after bpf_object__open(). Instructions need bpf_object__load(), which relocates;
-// whether the kernel then accepts the program does not matter, but bpf(2) must be allowed.
+// Definitions are compared after bpf_object__open(). Instructions need bpf_object__load(), which
+// relocates; whether the kernel then accepts the program does not matter, but bpf(2) must be
+// allowed.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
@@ -23,8 +25,9 @@
 namespace kiln::elf {
 namespace {
 
-std::string messages;       // what libbpf said of the object at hand
-std::vector<int> map_fds;   // of its maps in order: libbpf forgets them when the kernel refuses a program
+std::string messages;  // what libbpf said of the object at hand
+std::vector<int>
+    map_fds;  // of its maps in order: libbpf forgets them when the kernel refuses a program
 
 int collect_messages(enum libbpf_print_level level, const char* format, va_list args) {
   char line[512];
@@ -61,7 +64,8 @@ bool kernel_takes_maps() {
 
 void compare_map(const MapSpec& ours, const bpf_map* theirs) {
   EXPECT_EQ(ours.name, bpf_map__name(theirs));
-  EXPECT_EQ(static_cast<std::uint32_t>(ours.type), static_cast<std::uint32_t>(bpf_map__type(theirs)));
+  EXPECT_EQ(static_cast<std::uint32_t>(ours.type),
+            static_cast<std::uint32_t>(bpf_map__type(theirs)));
   EXPECT_EQ(ours.key_size, bpf_map__key_size(theirs));
   EXPECT_EQ(ours.value_size, bpf_map__value_size(theirs));
   EXPECT_EQ(ours.max_entries, bpf_map__max_entries(theirs));
@@ -105,8 +109,10 @@ void compare_programs(const Object& ours, const bpf_object* theirs) {
     ASSERT_LT(i, ours.programs.size());
     const Program& mine = ours.programs[i++];
     EXPECT_EQ(mine.name, bpf_program__name(program));
-    EXPECT_EQ(mine.section.substr(mine.section.starts_with('?') ? 1 : 0), bpf_program__section_name(program));
-    EXPECT_EQ(static_cast<std::uint32_t>(mine.type), static_cast<std::uint32_t>(bpf_program__type(program)))
+    EXPECT_EQ(mine.section.substr(mine.section.starts_with('?') ? 1 : 0),
+              bpf_program__section_name(program));
+    EXPECT_EQ(static_cast<std::uint32_t>(mine.type),
+              static_cast<std::uint32_t>(bpf_program__type(program)))
         << mine.name;
   }
   EXPECT_EQ(i, ours.programs.size());
@@ -139,8 +145,8 @@ std::size_t compare_instructions(const Object& ours, bpf_object* theirs) {
     EXPECT_EQ(mine.insns.size(), expected.size()) << mine.name;
     for (std::size_t slot = 0; slot < std::min(mine.insns.size(), expected.size()); ++slot) {
       EXPECT_EQ(mine.insns[slot], expected[slot])
-          << mine.name << " slot " << slot << ": " << disassemble(mine.insns[slot]) << ", libbpf has "
-          << disassemble(expected[slot]);
+          << mine.name << " slot " << slot << ": " << disassemble(mine.insns[slot])
+          << ", libbpf has " << disassemble(expected[slot]);
       ++compared;
     }
   }
@@ -159,9 +165,13 @@ void compare_object(const std::string& path, const std::string& btf = "") {
     GTEST_SKIP() << "bpf(2) is not allowed here: instructions not compared";
   }
   bpf_program* program = nullptr;
-  bpf_object__for_each_program(program, theirs.get()) { bpf_program__set_autoload(program, true); }
+  bpf_object__for_each_program(program, theirs.get()) {
+    bpf_program__set_autoload(program, true);
+  }
   bpf_map* map = nullptr;
-  bpf_object__for_each_map(map, theirs.get()) { bpf_map__set_pin_path(map, nullptr); }
+  bpf_object__for_each_map(map, theirs.get()) {
+    bpf_map__set_pin_path(map, nullptr);
+  }
   bpf_object__load(theirs.get());
   EXPECT_GT(compare_instructions(*ours, theirs.get()), 0u) << messages;
 }
@@ -174,12 +184,29 @@ TEST_P(Compiled, IsWhatLibbpfMakes) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Libbpf, Compiled,
-                         testing::Values("globals", "calls", "inner_maps", "sections", "core", "core_target"),
+                         testing::Values("globals", "calls", "inner_maps", "sections", "core",
+                                         "core_target"),
                          [](const auto& info) { return std::string(info.param); });
 
 TEST(Libbpf, CoreAgainstOtherTypes) {
   KILN_NEEDS_COMPILED_PROGRAMS();
   compare_object(compiled("core"), compiled("core_target"));
+}
+
+TEST(Libbpf, TheKernelTakesTheCompletedBtf) {
+  KILN_NEEDS_COMPILED_PROGRAMS();
+  if (!kernel_takes_maps()) {
+    GTEST_SKIP() << "bpf(2) is not allowed here";
+  }
+  for (const char* name : {"globals", "calls", "inner_maps", "legacy_maps", "core_target"}) {
+    const auto object = load_object_file(compiled(name), {});
+    ASSERT_TRUE(object) << object.error().message;
+    const int fd = bpf_btf_load(object->btf.data(), object->btf.size(), nullptr);
+    EXPECT_GE(fd, 0) << name << ": " << std::strerror(errno);
+    if (fd >= 0) {
+      close(fd);
+    }
+  }
 }
 
 TEST(Libbpf, InstalledObjectsAreTheSame) {

@@ -10,8 +10,9 @@
 namespace kiln::elf {
 namespace {
 
-constexpr std::size_t kMaxProgramSlots = 1'000'000;  // BPF_COMPLEXITY_LIMIT_INSNS: the kernel takes no more
-constexpr std::size_t kMaxObjectSlots = 8'000'000;   // of all programs together
+constexpr std::size_t kMaxProgramSlots =
+    1'000'000;  // BPF_COMPLEXITY_LIMIT_INSNS: the kernel takes no more
+constexpr std::size_t kMaxObjectSlots = 8'000'000;  // of all programs together
 constexpr std::size_t kMaxLineText = 512;
 constexpr std::uint32_t kSlotBytes = 8;
 
@@ -35,7 +36,9 @@ class Linker {
 
  private:
   const CodeSection& code(const CodeTarget& which) const { return state_.code.at(which.section); }
-  const Function& function(const CodeTarget& which) const { return code(which).functions[which.function]; }
+  const Function& function(const CodeTarget& which) const {
+    return code(which).functions[which.function];
+  }
   Result<std::uint32_t> place(const CodeTarget& which);
   void copy_lines(const CodeSection& code, const Function& function, std::uint32_t start);
 
@@ -55,7 +58,8 @@ Result<std::uint32_t> Linker::place(const CodeTarget& which) {
   const Function& added = function(which);
   const auto start = static_cast<std::uint32_t>(program_.insns.size());
   if (start + std::size_t{added.count} > kMaxProgramSlots) {
-    return state_.elf.error("program '{}' has more than {} instructions", program_.name, kMaxProgramSlots);
+    return state_.elf.error("program '{}' has more than {} instructions", program_.name,
+                            kMaxProgramSlots);
   }
   const auto first = from.insns.begin() + added.start;
   program_.insns.insert(program_.insns.end(), first, first + added.count);
@@ -75,15 +79,17 @@ void Linker::copy_lines(const CodeSection& from, const Function& added, std::uin
     return;
   }
   const auto& lines = from.ext->lines;
-  auto line = std::lower_bound(lines.begin(), lines.end(), added.start * kSlotBytes,
-                               [](const LineInfo& info, std::uint32_t offset) { return info.offset < offset; });
+  auto line = std::lower_bound(
+      lines.begin(), lines.end(), added.start * kSlotBytes,
+      [](const LineInfo& info, std::uint32_t offset) { return info.offset < offset; });
   for (; line != lines.end() && line->offset / kSlotBytes < added.start + added.count; ++line) {
     const LineInfo& info = *line;
     const std::uint32_t slot = info.offset / kSlotBytes;
     std::string_view text = state_.btf->string(info.text).value_or("");
     text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
     text = text.substr(0, std::min(text.find_last_not_of(" \t\r\n") + 1, kMaxLineText));
-    const std::string_view file = state_.btf->string(info.file).value_or("").substr(0, kMaxLineText);
+    const std::string_view file =
+        state_.btf->string(info.file).value_or("").substr(0, kMaxLineText);
     program_.lines.push_back({.insn = start + slot - added.start,
                               .file = std::string(file),
                               .line = info.line_column >> 10,
@@ -117,7 +123,8 @@ Result<Program> Linker::link(CodeTarget entry) {
     if (!start) {
       return start.error();
     }
-    program_.insns[slot].imm = static_cast<std::int32_t>(*start) - static_cast<std::int32_t>(slot) - 1;
+    program_.insns[slot].imm =
+        static_cast<std::int32_t>(*start) - static_cast<std::int32_t>(slot) - 1;
     if (stack_.size() > depth) {
       next.push_back(0);
     }
@@ -142,7 +149,8 @@ Result<void> link_programs(LoadState& state) {
       }
       slots += program->insns.size();
       if (slots > kMaxObjectSlots) {
-        return state.elf.error("its programs have more than {} instructions together", kMaxObjectSlots);
+        return state.elf.error("its programs have more than {} instructions together",
+                               kMaxObjectSlots);
       }
       state.object.programs.push_back(std::move(*program));
     }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // load_object(): the steps from bytes to Object, in order.
-#include <kiln/load.h>
+#include <fmt/format.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 
-#include <fmt/format.h>
+#include <kiln/load.h>
 
 #include "elf/steps.h"
 
@@ -45,14 +45,22 @@ Result<std::vector<std::byte>> read_all(std::FILE* file, const std::string& path
 
 }  // namespace
 
-Result<Object> load_object(std::span<const std::byte> bytes, const std::string& path, const LoadOptions& options) {
+Result<Object> load_object(std::span<const std::byte> bytes, const std::string& path,
+                           const LoadOptions& options) {
   const auto file = elf::ElfFile::parse(bytes, path);
   if (!file) {
     return file.error();
   }
   KILN_TRY(file->require_bpf());
-  elf::LoadState state{.elf = *file, .options = options, .object = {}, .btf = {}, .btf_ext = {}, .places = {},
-                       .kconfig_map = {}, .externs = {}, .code = {}};
+  elf::LoadState state{.elf = *file,
+                       .options = options,
+                       .object = {},
+                       .btf = {},
+                       .btf_ext = {},
+                       .places = {},
+                       .kconfig_map = {},
+                       .externs = {},
+                       .code = {}};
   state.object.path = path;
   read_license(state);
   KILN_TRY(elf::read_btf(state));

@@ -44,9 +44,9 @@ struct CodeTarget {
 struct CodeSection {
   const Section* section = nullptr;
   std::vector<Insn> insns;
-  std::vector<Function> functions;               ///< sorted by start
-  std::map<std::uint32_t, CodeTarget> targets;   ///< by slot, after relocation
-  const BtfExtSection* ext = nullptr;            ///< nullptr: no BTF.ext for it
+  std::vector<Function> functions;              ///< sorted by start
+  std::map<std::uint32_t, CodeTarget> targets;  ///< by slot, after relocation
+  const BtfExtSection* ext = nullptr;           ///< nullptr: no BTF.ext for it
 };
 
 /// A variable that the object expects from outside (.kconfig, .ksyms).
@@ -61,7 +61,7 @@ struct LoadState {
   Object object;
   std::optional<Btf> btf;
   BtfExt btf_ext;
-  std::vector<MapPlace> places;             ///< parallel to object.maps
+  std::vector<MapPlace> places;              ///< parallel to object.maps
   std::optional<std::uint32_t> kconfig_map;  ///< index into object.maps
   std::map<std::string_view, Extern> externs;
   std::map<std::uint32_t, CodeSection> code;  ///< by section index

@@ -45,7 +45,8 @@ TEST(Load, SubprogramsFollowTheirCallers) {
   const Object object = load("calls");
   const Program* all = find_program(object, "all");
   ASSERT_NE(all, nullptr);
-  EXPECT_EQ(subprogram_names(*all), (std::vector<std::string>{"all", "branch", "twig", "leaf", "hidden_branch"}));
+  EXPECT_EQ(subprogram_names(*all),
+            (std::vector<std::string>{"all", "branch", "twig", "leaf", "hidden_branch"}));
   std::uint32_t at = 0;
   const auto btf = Btf::parse(object.btf);
   ASSERT_TRUE(btf);
@@ -75,7 +76,10 @@ TEST(Load, FunctionAddressesAreDistances) {
     const InsnInfo* info = find_insn(program->insns[slot]);
     if (info != nullptr && info->op == Op::LD_CODE_ADDR) {
       found = true;
-      EXPECT_EQ(program->subprogram_of(slot + 1 + static_cast<std::uint32_t>(program->insns[slot].imm)).name, "visit");
+      EXPECT_EQ(
+          program->subprogram_of(slot + 1 + static_cast<std::uint32_t>(program->insns[slot].imm))
+              .name,
+          "visit");
     }
   }
   EXPECT_TRUE(found);
@@ -89,7 +93,9 @@ TEST(Load, SourceLinesPointAtTheCode) {
   const SourceLine* line = all->line_of(all->subprograms[1].start);
   ASSERT_NE(line, nullptr);
   EXPECT_TRUE(line->file.ends_with("calls.bpf.c"));
-  EXPECT_EQ(line->text, "__attribute__((noinline)) int branch(struct xdp_md *ctx) { return twig(ctx->rx_queue_index) + 5; }");
+  EXPECT_EQ(line->text,
+            "__attribute__((noinline)) int branch(struct xdp_md *ctx) { return "
+            "twig(ctx->rx_queue_index) + 5; }");
   std::uint32_t before = 0;
   for (const SourceLine& each : all->lines) {
     EXPECT_GE(each.insn, before);
@@ -163,8 +169,10 @@ TEST(Load, GlobalDataIsThere) {
   const MapSpec* rodata = find_map(object, "globals.rodata");
   ASSERT_NE(rodata, nullptr);
   EXPECT_TRUE(rodata->is_readonly);
-  EXPECT_NE(std::string(reinterpret_cast<const char*>(rodata->initial.data()), rodata->initial.size()).find("length %d"),
-            std::string::npos);
+  EXPECT_NE(
+      std::string(reinterpret_cast<const char*>(rodata->initial.data()), rodata->initial.size())
+          .find("length %d"),
+      std::string::npos);
   const MapSpec* tuned = find_map(object, ".data.tuned");
   ASSERT_NE(tuned, nullptr);
   EXPECT_EQ(tuned->initial, (std::vector<std::byte>{std::byte{42}, {}, {}, {}}));
@@ -213,26 +221,33 @@ TEST(Load, SaysWhatIsMissing) {
   KILN_NEEDS_COMPILED_PROGRAMS();
   const std::string kconfig = error_of("externs_STRONG_KCONFIG");
   EXPECT_TRUE(kconfig.starts_with("section 'xdp', instruction ")) << kconfig;
-  EXPECT_NE(kconfig.find("externs.bpf.c:"), std::string::npos) << "names the source line: " << kconfig;
-  EXPECT_TRUE(kconfig.ends_with("extern 'LINUX_KERNEL_VERSION' can't be resolved: a setting of a kernel's configuration "
-                                "(__kconfig), and Kiln has no kernel"))
+  EXPECT_NE(kconfig.find("externs.bpf.c:"), std::string::npos)
+      << "names the source line: " << kconfig;
+  EXPECT_TRUE(kconfig.ends_with(
+      "extern 'LINUX_KERNEL_VERSION' can't be resolved: a setting of a kernel's configuration "
+      "(__kconfig), and Kiln has no kernel"))
       << kconfig;
-  EXPECT_NE(error_of("externs_STRONG_KSYM").find("extern 'no_such_symbol' can't be resolved: a symbol of the kernel"),
+  EXPECT_NE(error_of("externs_STRONG_KSYM")
+                .find("extern 'no_such_symbol' can't be resolved: a symbol of the kernel"),
             std::string::npos);
-  EXPECT_NE(error_of("externs_UNDEFINED").find("extern 'defined_elsewhere' can't be resolved: it is defined nowhere"),
+  EXPECT_NE(error_of("externs_UNDEFINED")
+                .find("extern 'defined_elsewhere' can't be resolved: it is defined nowhere"),
             std::string::npos);
   EXPECT_EQ(error_of("pointers"),
-            "section '.data' holds the address of 'target' at byte 8; BPF has no addresses in global data");
+            "section '.data' holds the address of 'target' at byte 8; BPF has no addresses in "
+            "global data");
   EXPECT_EQ(error_of("no_program"), "no BPF program in this object");
   EXPECT_EQ(error_of("no_btf_maps"), "maps in .maps need BTF; compile with -g");
-  EXPECT_NE(error_of("static_program").find("function 'forgotten' in section 'xdp' is static"), std::string::npos);
+  EXPECT_NE(error_of("static_program").find("function 'forgotten' in section 'xdp' is static"),
+            std::string::npos);
 }
 
 TEST(Load, CoreNeedsBtf) {
   KILN_NEEDS_COMPILED_PROGRAMS();
   const auto object = load_object_file(compiled("core"), {.btf_path = "/nonexistent/btf"});
   ASSERT_FALSE(object);
-  EXPECT_NE(object.error().message.find("no BTF to relocate against (/nonexistent/btf: No such file or directory)"),
+  EXPECT_NE(object.error().message.find(
+                "no BTF to relocate against (/nonexistent/btf: No such file or directory)"),
             std::string::npos)
       << object.error().message;
 }
@@ -246,8 +261,10 @@ TEST(Load, SaysWhatTheFileIs) {
   EXPECT_EQ(message(std::vector<std::byte>(100, std::byte{'a'})), "x.o: not an ELF file");
   const auto self = load_object_file("/proc/self/exe", {});
   ASSERT_FALSE(self);
-  EXPECT_NE(self.error().message.find("an ELF file for "), std::string::npos) << self.error().message;
-  EXPECT_NE(self.error().message.find(", not for BPF; compile with clang -target bpf"), std::string::npos);
+  EXPECT_NE(self.error().message.find("an ELF file for "), std::string::npos)
+      << self.error().message;
+  EXPECT_NE(self.error().message.find(", not for BPF; compile with clang -target bpf"),
+            std::string::npos);
   const auto missing = load_object_file("/nonexistent.o", {});
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().message, "/nonexistent.o: cannot open: No such file or directory");

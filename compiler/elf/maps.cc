@@ -3,9 +3,9 @@
 // Object::maps, in libbpf's order, and the initialisers of maps that hold programs and maps.
 #include "elf/maps.h"
 
-#include <algorithm>
-
 #include <elf.h>
+
+#include <algorithm>
 
 #include "elf/relocations.h"
 #include "elf/steps.h"
@@ -29,13 +29,16 @@ Result<void> collect_maps(LoadState& state) {
 namespace {
 
 /// The index of the map or program that a slot is initialised with.
-Result<std::uint32_t> slot_target(const LoadState& state, const MapSpec& map, const Symbol& symbol) {
+Result<std::uint32_t> slot_target(const LoadState& state, const MapSpec& map,
+                                  const Symbol& symbol) {
   if (map.type == MapType::kProgArray) {
     const auto& programs = state.object.programs;
-    const auto found = std::find_if(programs.begin(), programs.end(),
-                                    [&](const Program& program) { return program.name == symbol.name; });
+    const auto found = std::find_if(programs.begin(), programs.end(), [&](const Program& program) {
+      return program.name == symbol.name;
+    });
     if (symbol.type != STT_FUNC || found == programs.end()) {
-      return state.elf.error("map '{}' is initialised with '{}', which is no program", map.name, symbol.name);
+      return state.elf.error("map '{}' is initialised with '{}', which is no program", map.name,
+                             symbol.name);
     }
     return static_cast<std::uint32_t>(found - programs.begin());
   }
@@ -45,7 +48,8 @@ Result<std::uint32_t> slot_target(const LoadState& state, const MapSpec& map, co
       return i;
     }
   }
-  return state.elf.error("map '{}' is initialised with '{}', which is no map", map.name, symbol.name);
+  return state.elf.error("map '{}' is initialised with '{}', which is no map", map.name,
+                         symbol.name);
 }
 
 Result<void> fill_slot(LoadState& state, const Relocation& relocation) {
@@ -54,12 +58,14 @@ Result<void> fill_slot(LoadState& state, const Relocation& relocation) {
   for (std::size_t i = 0; i < state.places.size(); ++i) {
     const MapPlace& place = state.places[i];
     MapSpec& map = state.object.maps[i];
-    if (!place.values || relocation.offset < place.offset || relocation.offset - place.offset >= place.size) {
+    if (!place.values || relocation.offset < place.offset ||
+        relocation.offset - place.offset >= place.size) {
       continue;
     }
     const std::uint64_t at = relocation.offset - place.offset;
     if (at < *place.values || (at - *place.values) % kPointer != 0) {
-      return state.elf.error("map '{}' has an initialiser at byte {}, outside its values", map.name, at);
+      return state.elf.error("map '{}' has an initialiser at byte {}, outside its values", map.name,
+                             at);
     }
     const auto target = slot_target(state, map, symbol);
     if (!target) {
@@ -67,12 +73,14 @@ Result<void> fill_slot(LoadState& state, const Relocation& relocation) {
     }
     const auto key = static_cast<std::uint32_t>((at - *place.values) / kPointer);
     if (key >= map.max_entries) {
-      return state.elf.error("map '{}' has {} entries, but entry {} is initialised", map.name, map.max_entries, key);
+      return state.elf.error("map '{}' has {} entries, but entry {} is initialised", map.name,
+                             map.max_entries, key);
     }
     map.slots.push_back({.key = key, .target = *target});
     return {};
   }
-  return state.elf.error("an initialiser at byte {} of .maps belongs to no map that can hold one", relocation.offset);
+  return state.elf.error("an initialiser at byte {} of .maps belongs to no map that can hold one",
+                         relocation.offset);
 }
 
 }  // namespace

@@ -2,8 +2,9 @@
 //
 // BTF-defined maps: variables in .maps whose struct members say what the map is.
 //
-// __uint(n, v) is a pointer to an array of v elements; __type(n, T) a pointer to T; __array(values, T) an
-// array of pointers to T without a length. Source: libbpf, bpf_helpers.h and parse_btf_map_def().
+// __uint(n, v) is a pointer to an array of v elements; __type(n, T) a pointer to T; __array(values,
+// T) an array of pointers to T without a length. Source: libbpf, bpf_helpers.h and
+// parse_btf_map_def().
 #include "elf/maps.h"
 
 namespace kiln::elf {
@@ -26,7 +27,8 @@ class Definition {
  private:
   template <typename... Args>
   Error error(fmt::format_string<Args...> format, Args&&... args) const {
-    return state_.elf.error("map '{}': {}", spec_.name, fmt::format(format, std::forward<Args>(args)...));
+    return state_.elf.error("map '{}': {}", spec_.name,
+                            fmt::format(format, std::forward<Args>(args)...));
   }
   Result<void> member(const Btf::Member& member);
   Result<std::uint32_t> number(const Btf::Member& member) const;
@@ -67,7 +69,8 @@ Result<void> Definition::sized(const Btf::Member& member, std::uint32_t& size) {
   return {};
 }
 
-Result<void> Definition::typed(const Btf::Member& member, std::uint32_t& size, std::uint32_t& type) {
+Result<void> Definition::typed(const Btf::Member& member, std::uint32_t& size,
+                               std::uint32_t& type) {
   const auto id = btf_.strip(member.type);
   if (!id || btf_.kind(*id) != BtfKind::kPtr) {
     return error("'{}' is not declared with __type", member.name);
@@ -89,9 +92,12 @@ Result<void> Definition::values(const Btf::Member& member) {
     return error("an inner map holds maps itself");
   }
   const auto array = btf_.strip(member.type);
-  const bool is_open = array && btf_.kind(*array) == BtfKind::kArray && btf_.array(*array).count == 0;
+  const bool is_open =
+      array && btf_.kind(*array) == BtfKind::kArray && btf_.array(*array).count == 0;
   const auto element = is_open ? btf_.strip(btf_.array(*array).element) : std::nullopt;
-  const auto pointee = element && btf_.kind(*element) == BtfKind::kPtr ? btf_.strip(btf_.target(*element)) : std::nullopt;
+  const auto pointee = element && btf_.kind(*element) == BtfKind::kPtr
+                           ? btf_.strip(btf_.target(*element))
+                           : std::nullopt;
   if (!pointee) {
     return error("'values' is not declared with __array");
   }
@@ -104,8 +110,8 @@ Result<void> Definition::member(const Btf::Member& member) {
   std::uint32_t* const plain = member.name == "max_entries" ? &spec_.max_entries
                                : member.name == "map_flags" ? &spec_.flags
                                                             : nullptr;
-  if (plain != nullptr || member.name == "type" || member.name == "pinning" || member.name == "numa_node" ||
-      member.name == "map_extra") {
+  if (plain != nullptr || member.name == "type" || member.name == "pinning" ||
+      member.name == "numa_node" || member.name == "map_extra") {
     const auto value = number(member);
     if (!value) {
       return value.error();
@@ -197,11 +203,14 @@ Result<void> collect_btf_maps(LoadState& state, std::vector<InnerMap>& inner) {
   for (std::uint32_t i = 0; i < btf.vlen(*datasec); ++i) {
     const Btf::Variable variable = btf.variable(*datasec, i);
     const std::string name(btf.name(variable.type));
-    const auto type = btf.kind(variable.type) == BtfKind::kVar ? btf.strip(btf.target(variable.type)) : std::nullopt;
+    const auto type = btf.kind(variable.type) == BtfKind::kVar
+                          ? btf.strip(btf.target(variable.type))
+                          : std::nullopt;
     if (!type || btf.kind(*type) != BtfKind::kStruct || name.empty()) {
       return state.elf.error("'{}' in .maps is not a map definition", name);
     }
-    if (!slice(section->data, variable.offset, variable.size) || btf.byte_size(*type) > variable.size) {
+    if (!slice(section->data, variable.offset, variable.size) ||
+        btf.byte_size(*type) > variable.size) {
       return state.elf.error("map '{}' lies outside .maps", name);
     }
     Definition definition(state, name, false);

@@ -4,11 +4,11 @@
 //
 // Sections of other names (".xdp_run_config", "license") are for other readers and make no map; a
 // program that refers to one is refused when its relocation is met.
+#include <elf.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
-
-#include <elf.h>
 
 #include "elf/maps.h"
 #include "elf/relocations.h"
@@ -18,13 +18,14 @@ namespace {
 
 constexpr std::uint32_t kReadonlyToPrograms = 1u << 7;  // BPF_F_RDONLY_PROG
 constexpr std::uint32_t kMappable = 1u << 10;           // BPF_F_MMAPABLE
-constexpr std::uint64_t kMaxBytes = 1u << 28;           // of one section, so that .bss can't exhaust memory
+constexpr std::uint64_t kMaxBytes = 1u << 28;  // of one section, so that .bss can't exhaust memory
 
 enum class DataKind { kNone, kData, kReadonly, kZero };
 
 DataKind data_kind(const Section& section) {
   const auto named = [&section](std::string_view name) {
-    return section.name == name || (section.name.starts_with(name) && section.name[name.size()] == '.');
+    return section.name == name ||
+           (section.name.starts_with(name) && section.name[name.size()] == '.');
   };
   if (section.type == SHT_NOBITS) {
     return named(".bss") ? DataKind::kZero : DataKind::kNone;
@@ -32,7 +33,9 @@ DataKind data_kind(const Section& section) {
   if (section.type != SHT_PROGBITS || section.is_code()) {
     return DataKind::kNone;
   }
-  return named(".data") ? DataKind::kData : named(".rodata") ? DataKind::kReadonly : DataKind::kNone;
+  return named(".data")     ? DataKind::kData
+         : named(".rodata") ? DataKind::kReadonly
+                            : DataKind::kNone;
 }
 
 /// User space may map the section if any of its variables is global.
@@ -54,15 +57,16 @@ Result<void> refuse_addresses(const LoadState& state, const Section& section) {
   }
   for (const Relocation& relocation : *relocations) {
     if (relocation.type != kRelNone) {
-      return state.elf.error("section '{}' holds the address of '{}' at byte {}; BPF has no addresses in global data",
-                             section.name, state.elf.symbols()[relocation.symbol].name, relocation.offset);
+      return state.elf.error(
+          "section '{}' holds the address of '{}' at byte {}; BPF has no addresses in global data",
+          section.name, state.elf.symbols()[relocation.symbol].name, relocation.offset);
     }
   }
   return {};
 }
 
-void add_data_map(LoadState& state, std::string name, std::string_view section, std::vector<std::byte> bytes,
-                  bool is_readonly, MapPlace place) {
+void add_data_map(LoadState& state, std::string name, std::string_view section,
+                  std::vector<std::byte> bytes, bool is_readonly, MapPlace place) {
   MapSpec map;
   map.name = std::move(name);
   map.type = MapType::kArray;
@@ -107,14 +111,15 @@ Result<void> collect_data_maps(LoadState& state) {
       continue;
     }
     if (section.size > kMaxBytes) {
-      return state.elf.error("section '{}' has {} bytes, more than the {} MiB that global data may have", section.name,
-                             section.size, kMaxBytes >> 20);
+      return state.elf.error(
+          "section '{}' has {} bytes, more than the {} MiB that global data may have", section.name,
+          section.size, kMaxBytes >> 20);
     }
     KILN_TRY(refuse_addresses(state, section));
     std::vector<std::byte> bytes(section.data.begin(), section.data.end());
     bytes.resize(static_cast<std::size_t>(section.size));
-    add_data_map(state, data_map_name(state.elf.path(), section.name), section.name, std::move(bytes),
-                 kind == DataKind::kReadonly,
+    add_data_map(state, data_map_name(state.elf.path(), section.name), section.name,
+                 std::move(bytes), kind == DataKind::kReadonly,
                  {.section = section.index, .offset = 0, .size = section.size, .values = {}});
   }
   return {};
@@ -131,8 +136,8 @@ Result<void> collect_externs(LoadState& state) {
     const bool is_ksyms = btf.kind(id) == BtfKind::kDatasec && btf.name(id) == ".ksyms";
     for (std::uint32_t i = 0; (is_kconfig || is_ksyms) && i < btf.vlen(id); ++i) {
       const Btf::Variable variable = btf.variable(id, i);
-      state.externs[btf.name(variable.type)] = {.is_kconfig = is_kconfig,
-                                                .kconfig_offset = static_cast<std::uint32_t>(bytes)};
+      state.externs[btf.name(variable.type)] = {
+          .is_kconfig = is_kconfig, .kconfig_offset = static_cast<std::uint32_t>(bytes)};
       if (is_kconfig) {
         bytes += (std::uint64_t{btf.size_of(variable.type).value_or(0)} + 7) / 8 * 8;
       }

@@ -31,7 +31,8 @@ void annotate(const Btf& btf, MapSpec& map) {
   }
 }
 
-Result<void> add(LoadState& state, const Section& section, const Symbol& symbol, std::uint64_t stride) {
+Result<void> add(LoadState& state, const Section& section, const Symbol& symbol,
+                 std::uint64_t stride) {
   const auto bytes = slice(section.data, symbol.value, stride);
   const auto raw = bytes ? read_at<Definition>(*bytes, 0) : std::nullopt;
   if (!raw) {
@@ -39,8 +40,10 @@ Result<void> add(LoadState& state, const Section& section, const Symbol& symbol,
   }
   const Bytes further = bytes->subspan(sizeof(Definition));
   if (std::any_of(further.begin(), further.end(), [](std::byte b) { return b != std::byte{0}; })) {
-    return state.elf.error("map '{}' uses fields beyond struct bpf_map_def, whose meaning depends on the loader; "
-                           "declare it in .maps", symbol.name);
+    return state.elf.error(
+        "map '{}' uses fields beyond struct bpf_map_def, whose meaning depends on the loader; "
+        "declare it in .maps",
+        symbol.name);
   }
   const auto type = map_type_from_number(raw->type);
   if (!type || *type == MapType::kUnspec) {
@@ -57,7 +60,8 @@ Result<void> add(LoadState& state, const Section& section, const Symbol& symbol,
     annotate(*state.btf, map);
   }
   state.object.maps.push_back(std::move(map));
-  state.places.push_back({.section = section.index, .offset = symbol.value, .size = stride, .values = {}});
+  state.places.push_back(
+      {.section = section.index, .offset = symbol.value, .size = stride, .values = {}});
   return {};
 }
 
@@ -76,7 +80,8 @@ Result<void> collect_legacy_maps(LoadState& state) {
   }
   if (symbols.empty() || section->data.size() % symbols.size() != 0 ||
       section->data.size() / symbols.size() < sizeof(Definition)) {
-    return state.elf.error("section 'maps' has {} bytes for {} maps", section->data.size(), symbols.size());
+    return state.elf.error("section 'maps' has {} bytes for {} maps", section->data.size(),
+                           symbols.size());
   }
   std::stable_sort(symbols.begin(), symbols.end(),
                    [](const Symbol* a, const Symbol* b) { return a->value < b->value; });

@@ -4,10 +4,10 @@
 //
 // Compilers leave DATASEC sizes and the offsets of global variables at 0, with relocations; the
 // kernel wants them set and sorted. A function hidden from other objects is static to the kernel.
+#include <elf.h>
+
 #include <algorithm>
 #include <unordered_map>
-
-#include <elf.h>
 
 #include "elf/steps.h"
 
@@ -19,7 +19,8 @@ void put_word(std::vector<std::byte>& raw, std::uint32_t at, std::uint32_t value
 }
 
 /// Sets size and offsets of one DATASEC whose section is in the file.
-void complete_datasec(const LoadState& state, const Btf& btf, std::uint32_t id, const Section& section,
+void complete_datasec(const LoadState& state, const Btf& btf, std::uint32_t id,
+                      const Section& section,
                       const std::unordered_map<std::string_view, const Symbol*>& globals,
                       std::vector<std::byte>& raw) {
   const std::uint32_t extra = btf.extra_offset(id);
@@ -58,7 +59,8 @@ std::vector<std::byte> completed(const LoadState& state, const Btf& btf) {
       }
     } else if (btf.kind(id) == BtfKind::kFunc) {
       const auto symbol = globals.find(btf.name(id));
-      if (symbol != globals.end() && symbol->second->type == STT_FUNC && symbol->second->visibility != STV_DEFAULT) {
+      if (symbol != globals.end() && symbol->second->type == STT_FUNC &&
+          symbol->second->visibility != STV_DEFAULT) {
         put_word(raw, btf.extra_offset(id) - 8, static_cast<std::uint32_t>(BtfKind::kFunc) << 24);
       }
     }

@@ -2,8 +2,8 @@
 //
 // ELF relocations of code: map references, global variables, calls and function addresses.
 //
-// Afterwards each LD_IMM64 of a map is an LD_MAP_IDX or LD_MAP_IDX_VALUE, and CodeSection::targets has the
-// function of every call and every address taken; link.cc turns those into distances.
+// Afterwards each LD_IMM64 of a map is an LD_MAP_IDX or LD_MAP_IDX_VALUE, and CodeSection::targets
+// has the function of every call and every address taken; link.cc turns those into distances.
 #include <algorithm>
 
 #include "elf/relocations.h"
@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::uint64_t kSlot = 8;
 constexpr std::uint8_t kOpCall = 0x85;
-constexpr std::int32_t kPoisonedCall = 2002000000;  // libbpf's POISON_CALL_KFUNC_BASE: no helper, and easy to spot
+constexpr std::int32_t kPoisonedCall =
+    2002000000;  // libbpf's POISON_CALL_KFUNC_BASE: no helper, and easy to spot
 
 /// Values of src in a wide load (isa.def).
 enum WideSource : std::uint8_t { kNumber = 0, kCode = 4, kMapIndex = 5, kMapIndexValue = 6 };
@@ -68,19 +69,22 @@ Result<void> Relocator::apply(const Relocation& relocation) {
 }
 
 /// The function at a slot becomes the target of a call or an address.
-Result<void> Relocator::code_address(std::uint32_t slot, std::uint32_t section, std::int64_t target) {
+Result<void> Relocator::code_address(std::uint32_t slot, std::uint32_t section,
+                                     std::int64_t target) {
   const auto code = state_.code.find(section);
   if (code == state_.code.end()) {
     return error(slot, "it refers to code in a section that has none");
   }
   const auto& functions = code->second.functions;
-  const auto found = std::lower_bound(functions.begin(), functions.end(), target,
-                                      [](const Function& f, std::int64_t at) { return f.start < at; });
+  const auto found =
+      std::lower_bound(functions.begin(), functions.end(), target,
+                       [](const Function& f, std::int64_t at) { return f.start < at; });
   if (found == functions.end() || found->start != target) {
     return error(slot, "it refers to slot {} of section '{}', where no function begins", target,
                  code->second.section->name);
   }
-  code_.targets[slot] = {.section = section, .function = static_cast<std::uint32_t>(found - functions.begin())};
+  code_.targets[slot] = {.section = section,
+                         .function = static_cast<std::uint32_t>(found - functions.begin())};
   return {};
 }
 
@@ -90,22 +94,28 @@ Result<void> Relocator::call(std::uint32_t slot, const Symbol& symbol) {
     return outside(slot, symbol);
   }
   if (insn.src != kLocal) {
-    return error(slot, "relocation against '{}' on a call that is not to a function of this object", symbol.name);
+    return error(slot, "relocation against '{}' on a call that is not to a function of this object",
+                 symbol.name);
   }
   if (symbol.value % kSlot != 0) {
-    return error(slot, "'{}' lies at byte {}, where no instruction begins", symbol.name, symbol.value);
+    return error(slot, "'{}' lies at byte {}, where no instruction begins", symbol.name,
+                 symbol.value);
   }
   // imm is the addend in slots, counted from the slot after the call.
-  return code_address(slot, symbol.section, static_cast<std::int64_t>(symbol.value / kSlot) + insn.imm + 1);
+  return code_address(slot, symbol.section,
+                      static_cast<std::int64_t>(symbol.value / kSlot) + insn.imm + 1);
 }
 
 Result<void> Relocator::outside(std::uint32_t slot, const Symbol& symbol) {
   Insn& insn = code_.insns[slot];
   const auto found = state_.externs.find(symbol.name);
   if (!symbol.is_weak()) {
-    const char* kind = found == state_.externs.end()    ? "it is defined nowhere; link the objects with bpftool gen object"
-                       : found->second.is_kconfig ? "a setting of a kernel's configuration (__kconfig), and Kiln has no kernel"
-                                                  : "a symbol of the kernel (__ksym), and Kiln has no kernel";
+    const char* kind =
+        found == state_.externs.end()
+            ? "it is defined nowhere; link the objects with bpftool gen object"
+        : found->second.is_kconfig
+            ? "a setting of a kernel's configuration (__kconfig), and Kiln has no kernel"
+            : "a symbol of the kernel (__ksym), and Kiln has no kernel";
     return error(slot, "extern '{}' can't be resolved: {}", symbol.name, kind);
   }
   if (insn.opcode == kOpCall) {
@@ -125,7 +135,8 @@ Result<void> Relocator::outside(std::uint32_t slot, const Symbol& symbol) {
   return {};
 }
 
-Result<void> Relocator::map_reference(std::uint32_t slot, const Symbol& symbol, const Section& section) {
+Result<void> Relocator::map_reference(std::uint32_t slot, const Symbol& symbol,
+                                      const Section& section) {
   Insn& insn = code_.insns[slot];
   // The addend stands in imm: the offset in the section if the symbol is the section itself.
   const std::int64_t offset = static_cast<std::int64_t>(symbol.value) + insn.imm;
@@ -146,8 +157,9 @@ Result<void> Relocator::map_reference(std::uint32_t slot, const Symbol& symbol, 
     code_.insns[slot + 1].imm = is_data ? static_cast<std::int32_t>(offset) : 0;
     return {};
   }
-  return error(slot, "it refers to '{}', byte {} of section '{}', which is neither a map nor global data", symbol.name,
-               offset, section.name);
+  return error(slot,
+               "it refers to '{}', byte {} of section '{}', which is neither a map nor global data",
+               symbol.name, offset, section.name);
 }
 
 Result<void> Relocator::wide(std::uint32_t slot, const Symbol& symbol) {
@@ -164,7 +176,8 @@ Result<void> Relocator::wide(std::uint32_t slot, const Symbol& symbol) {
   }
   const std::int64_t offset = static_cast<std::int64_t>(symbol.value) + insn.imm;
   if (offset < 0 || offset % static_cast<std::int64_t>(kSlot) != 0) {
-    return error(slot, "the address of byte {} of section '{}' is no function", offset, section->name);
+    return error(slot, "the address of byte {} of section '{}' is no function", offset,
+                 section->name);
   }
   insn.src = kCode;
   code_.insns[slot + 1].imm = 0;

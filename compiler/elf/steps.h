@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The steps of load_object(). Each adds to the LoadState; errors are kInput and start with the path.
+// The steps of load_object(). Each adds to the LoadState; errors are kInput and start with the
+// path.
 #pragma once
 
 #include "elf/load_state.h"
 
 namespace kiln::elf {
 
-/// .BTF with the section sizes and variable offsets that compilers leave to the loader, and .BTF.ext.
+/// .BTF with the section sizes and variable offsets that compilers leave to the loader, and
+/// .BTF.ext.
 Result<void> read_btf(LoadState& state);
 
 /// Object::maps: legacy, BTF-defined, global data, .kconfig, then the templates of inner maps.

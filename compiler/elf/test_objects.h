@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Objects for the loader's tests: those that CMake compiled from programs/, and those of installed packages.
+// Objects for the loader's tests: those that CMake compiled from programs/, and those of installed
+// packages.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -15,11 +17,13 @@ namespace kiln::elf {
 
 /// Where CMake put the compiled programs; "" if there is no clang or no libbpf headers.
 inline std::string compiled(const std::string& name) {
-  return std::string(KILN_TEST_OBJECTS).empty() ? "" : std::string(KILN_TEST_OBJECTS) + "/" + name + ".o";
+  return std::string(KILN_TEST_OBJECTS).empty()
+             ? ""
+             : std::string(KILN_TEST_OBJECTS) + "/" + name + ".o";
 }
 
-#define KILN_NEEDS_COMPILED_PROGRAMS()                                       \
-  if (std::string(KILN_TEST_OBJECTS).empty()) {                              \
+#define KILN_NEEDS_COMPILED_PROGRAMS()                                        \
+  if (std::string(KILN_TEST_OBJECTS).empty()) {                               \
     GTEST_SKIP() << "clang or libbpf's headers are missing: no test objects"; \
   }
 

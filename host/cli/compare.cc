@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // kiln compare: frames through several engines; differences first, speed second.
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
@@ -37,8 +38,12 @@ void print_json(const Comparison& comparison, const SpeedOptions& speed) {
     if (d.packet) {
       entry["packet"] = *d.packet;
     }
+    if (!d.excuse.empty()) {
+      entry["excuse"] = d.excuse;
+    }
     json["differences"].push_back(entry);
   }
+  json["excused_count"] = comparison.excused_count;
   json["difference_count"] = comparison.difference_count;
   json["order"] = "exact";
   json["unfit"] = comparison.unfit;
@@ -67,11 +72,18 @@ void print_text(const Comparison& comparison, const CompareOptions& options) {
   }
   for (const Difference& d : comparison.differences) {
     const std::string at = d.packet ? fmt::format("frame {}", *d.packet) : "at the end";
-    fmt::print("  DIFFERENT {}: {}: {} has {}, expected {}\n", at, d.what, d.engine, d.got, d.expected);
+    if (d.excuse.empty()) {
+      fmt::print("  DIFFERENT {}: {}: {} has {}, expected {}\n", at, d.what, d.engine, d.got, d.expected);
+    }
   }
-  if (comparison.difference_count > comparison.differences.size()) {
-    fmt::print("  ... and {} more differences\n",
-               comparison.difference_count - comparison.differences.size());
+  if (comparison.difference_count > kMaxDifferences) {
+    fmt::print("  ... {} differences in all\n", comparison.difference_count);
+  }
+  if (comparison.excused_count != 0) {
+    const auto excused = std::find_if(comparison.differences.begin(), comparison.differences.end(),
+                                      [](const Difference& d) { return !d.excuse.empty(); });
+    fmt::print("  {} frames or map entries differ on {} because {}: not counted\n", comparison.excused_count,
+               excused->engine, excused->excuse);
   }
   if (comparison.agree()) {
     fmt::print("  {} agree on every verdict, frame and map entry\n", names);

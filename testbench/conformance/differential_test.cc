@@ -12,6 +12,7 @@
 
 #include "kernel_probe.h"
 #include "random_program.h"
+#include "test_object.h"
 
 namespace kiln::conformance {
 namespace {
@@ -58,47 +59,10 @@ TEST(Differential, InterpreterAndCheckedJit) {
   for_seeds(3000, [](std::uint32_t seed) { EXPECT_EQ(run_raw(run_raw_interp, seed), run_raw(run_raw_jit, seed)); });
 }
 
-/// Facts that promise nothing but that everything may be reached: the JIT then leaves out its checks.
-Facts trusting_facts(std::size_t slots, std::size_t functions) {
-  Facts facts;
-  facts.insns.resize(slots);
-  for (InsnFact& fact : facts.insns) {
-    fact.reachable = true;
-    fact.memory = static_cast<ValueKinds>(ValueKind::kPacket);
-  }
-  facts.stack_depth.assign(functions, 64);
-  return facts;
-}
-
 RawOutcome run_engine(Engine& engine, std::uint32_t seed) {
-  const std::vector<Insn> raw = random_program(seed, kSteps);
   Object object;
-  Program& program = object.programs.emplace_back();
-  program.name = "random";
-  program.insns = as_xdp(raw, kRandomMemory);
-  const auto start = static_cast<std::uint32_t>(program.insns.size() - raw.size());
-  const auto size = static_cast<std::uint32_t>(program.insns.size());
-  std::uint32_t callee = size;
-  for (std::uint32_t slot = start; slot < size; ++slot) {
-    const Insn& insn = program.insns[slot];
-    if (insn.opcode == 0x85) {
-      callee = slot + 1 + static_cast<std::uint32_t>(insn.imm);
-    }
-    slot += insn.is_wide() ? 1 : 0;
-  }
-  program.subprograms.push_back({.name = "main", .start = 0, .end = start});
-  program.subprograms.push_back({.name = "raw", .start = start, .end = callee});
-  if (callee != size) {
-    program.subprograms.push_back({.name = "callee", .start = callee, .end = size});
-  }
-  VerifiedObject ready{.object = &object, .facts = {trusting_facts(size, 3)}};
-  // A second half of a wide load is never reached; everything else may be.
-  for (std::uint32_t slot = 0; slot < size; ++slot) {
-    if (program.insns[slot].is_wide()) {
-      ready.facts[0].insns[++slot].reachable = false;
-    }
-  }
-  auto loaded = engine.load(ready, 0, MapSet(), Environment());
+  add_program(object, "random", as_xdp(random_program(seed, kSteps), kRandomMemory));
+  auto loaded = engine.load(trusted(object), 0, MapSet(), Environment());
   EXPECT_TRUE(loaded) << loaded.error().message;
   std::vector<std::byte> frame(kRawHeader);
   const std::vector<std::byte> memory = random_memory(seed);

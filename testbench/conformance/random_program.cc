@@ -175,8 +175,14 @@ class Generator {
     const bool is64 = below(2) == 0;
     const int slots = is64 ? kStackUsed / 8 : kStackUsed / 4;
     const auto off = static_cast<std::int16_t>(static_cast<int>(below(static_cast<std::uint32_t>(slots))) * (is64 ? 8 : 4) - kStackUsed);
+    const std::int32_t operation = kOperations[below(kOperations.size())];
     emit({.opcode = static_cast<std::uint8_t>(is64 ? 0xdb : 0xc3), .dst = 10, .src = scalar(), .off = off,
-          .imm = kOperations[below(kOperations.size())]});
+          .imm = operation});
+    // Linux 6.18 zero-extends R0 after a 32-bit compare and exchange only if its verifier saw R0 used in full
+    // on a path that it did not prune (x86's cmpxchg does not do it on a hit). So use it at once.
+    if (!is64 && operation == 0xf1) {
+      emit({.opcode = 0xbf, .dst = scalar(), .src = 0});
+    }
   }
 
   /// R0 = f(R1..R5). R1 to R5 can't be read afterwards, so they get new values.

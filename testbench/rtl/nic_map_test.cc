@@ -263,6 +263,32 @@ TEST(MapEngineRefuses, WhatItHasNoSequenceFor) {
   pair.expect_equal_arenas("refused");
 }
 
+/// A COMMIT that comes too late: its entry was deleted meanwhile, and prepared for another key.
+TEST(MapEngineStale, CommitOfAnEntryThatIsNoLongerOurs) {
+  Pair pair({spec(MapType::kPercpuHash, 8, 8, 4)}, 2, 9);
+  const MapView view = pair.maps->view(0);
+  Bytes first(8, std::byte{1}), second(8, std::byte{2});
+  auto prepare = [&](const Bytes& key) {
+    const std::int64_t expected = map_prepare(view, key.data(), 0);
+    EXPECT_EQ(static_cast<std::int64_t>(pair.request(kSvcMAP_PREPARE, 0, key)), expected + kMapAddress);
+    return static_cast<std::uint32_t>(expected);
+  };
+  auto commit = [&](const Bytes& key, std::uint32_t value) {
+    EXPECT_EQ(static_cast<std::int64_t>(pair.request(kSvcMAP_COMMIT, 0, key, value + kMapAddress)),
+              map_commit(view, key.data(), value));
+    pair.expect_equal_arenas("commit");
+  };
+  commit(first, prepare(first));
+  const std::uint32_t in_place = prepare(first);
+  EXPECT_EQ(static_cast<std::int64_t>(pair.request(kSvcMAP_DELETE, 0, first)), map_erase(view, first.data()));
+  commit(first, in_place);  // free
+  const std::uint32_t other = prepare(second);
+  ASSERT_EQ(other, in_place);
+  commit(first, in_place);  // prepared, but for the other key
+  commit(second, other);
+  commit(first, in_place);  // live again, as the other key's
+}
+
 /// Updates of several threads under way at once: what is prepared by one is not yet linked when
 /// another comes. The engine answers in the order in which it serves, so the reference follows the answers.
 class Interleaved : public testing::TestWithParam<Case> {};

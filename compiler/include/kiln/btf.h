@@ -62,7 +62,7 @@ class Btf {
     std::uint32_t element = 0;
     std::uint32_t count = 0;
   };
-  struct Variable {  ///< of a DATASEC
+  struct Variable {            ///< of a DATASEC
     std::uint32_t type = 0;    ///< id of a VAR or FUNC
     std::uint32_t offset = 0;  ///< bytes from the section's start
     std::uint32_t size = 0;
@@ -71,29 +71,43 @@ class Btf {
   /// \param raw  a whole .BTF section; the Btf keeps it. \errors kInput, without a path in front.
   static Result<Btf> parse(std::vector<std::byte> raw);
 
-  std::uint32_t count() const { return static_cast<std::uint32_t>(types_.size()); }  ///< ids are 0..count()-1
+  std::uint32_t count() const {
+    return static_cast<std::uint32_t>(types_.size());
+  }  ///< ids are 0..count()-1
   std::span<const std::byte> raw() const { return raw_; }
 
   // REQUIRES of all these: id < count(), and the kind that the comment names.
-  BtfKind kind(std::uint32_t id) const { return static_cast<BtfKind>(types_[id].info >> 24 & 0x1f); }
+  BtfKind kind(std::uint32_t id) const {
+    return static_cast<BtfKind>(types_[id].info >> 24 & 0x1f);
+  }
   std::string_view name(std::uint32_t id) const;
   bool kind_flag(std::uint32_t id) const { return (types_[id].info >> 31) != 0; }
   std::uint32_t vlen(std::uint32_t id) const { return types_[id].info & 0xffff; }
-  std::uint32_t byte_size(std::uint32_t id) const { return types_[id].size_or_type; }  ///< sized kinds
-  std::uint32_t target(std::uint32_t id) const { return types_[id].size_or_type; }     ///< referring kinds
-  std::uint32_t extra_offset(std::uint32_t id) const { return types_[id].extra; }  ///< in raw(): what follows the type
+  std::uint32_t byte_size(std::uint32_t id) const {
+    return types_[id].size_or_type;
+  }  ///< sized kinds
+  std::uint32_t target(std::uint32_t id) const {
+    return types_[id].size_or_type;
+  }  ///< referring kinds
+  std::uint32_t extra_offset(std::uint32_t id) const {
+    return types_[id].extra;
+  }  ///< in raw(): what follows the type
 
-  bool is_composite(std::uint32_t id) const { return kind(id) == BtfKind::kStruct || kind(id) == BtfKind::kUnion; }
-  bool is_enum(std::uint32_t id) const { return kind(id) == BtfKind::kEnum || kind(id) == BtfKind::kEnum64; }
+  bool is_composite(std::uint32_t id) const {
+    return kind(id) == BtfKind::kStruct || kind(id) == BtfKind::kUnion;
+  }
+  bool is_enum(std::uint32_t id) const {
+    return kind(id) == BtfKind::kEnum || kind(id) == BtfKind::kEnum64;
+  }
 
-  Member member(std::uint32_t id, std::uint32_t i) const;           ///< struct, union; i < vlen
-  Enumerator enumerator(std::uint32_t id, std::uint32_t i) const;   ///< enum, enum64; i < vlen
-  Param param(std::uint32_t id, std::uint32_t i) const;             ///< func_proto; i < vlen
-  Variable variable(std::uint32_t id, std::uint32_t i) const;       ///< datasec; i < vlen
-  Array array(std::uint32_t id) const;                              ///< array
-  bool is_signed(std::uint32_t id) const;                           ///< int
-  std::uint32_t int_bit_offset(std::uint32_t id) const;             ///< int; not 0 only in very old BTF
-  std::uint32_t linkage(std::uint32_t id) const;                    ///< var, func: 0 static, 1 global, 2 extern
+  Member member(std::uint32_t id, std::uint32_t i) const;          ///< struct, union; i < vlen
+  Enumerator enumerator(std::uint32_t id, std::uint32_t i) const;  ///< enum, enum64; i < vlen
+  Param param(std::uint32_t id, std::uint32_t i) const;            ///< func_proto; i < vlen
+  Variable variable(std::uint32_t id, std::uint32_t i) const;      ///< datasec; i < vlen
+  Array array(std::uint32_t id) const;                             ///< array
+  bool is_signed(std::uint32_t id) const;                          ///< int
+  std::uint32_t int_bit_offset(std::uint32_t id) const;  ///< int; not 0 only in very old BTF
+  std::uint32_t linkage(std::uint32_t id) const;  ///< var, func: 0 static, 1 global, 2 extern
 
   /// Without const, volatile, restrict, type tags and typedefs; nullopt if they run in a circle.
   std::optional<std::uint32_t> strip(std::uint32_t id) const;
@@ -114,7 +128,8 @@ class Btf {
 
   Result<void> read_types(std::uint32_t begin, std::uint32_t end);
   Result<void> check_type(std::uint32_t id) const;
-  std::uint32_t word(std::uint32_t id, std::uint32_t index) const;  ///< 32-bit word after the common part
+  std::uint32_t word(std::uint32_t id,
+                     std::uint32_t index) const;  ///< 32-bit word after the common part
   std::string_view name_at(std::uint32_t offset) const;
 
   std::vector<std::byte> raw_;

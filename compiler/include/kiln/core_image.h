@@ -41,8 +41,9 @@ struct CoreOrigin {
 };
 inline constexpr std::uint32_t kNoInsn = 0xffff'ffff;
 
-/// Words 0..n-1 are a jump table: word p goes to program p of the object (tail calls enter there, since
-/// a prog-array slot holds the program's index plus one), or is a TRAP where p is not in the image.
+/// Words 0..n-1 are a jump table: word p goes to program p of the object (tail calls enter there by
+/// JALR R14, since a prog-array slot holds the program's index plus one), or is a JR R14 where p is not in
+/// the image: the tail call then goes on as if the slot were empty, as on the CPU engines.
 /// Image file, little-endian, version 1: bytes 0..3 "KILN", 4..7 version, 8..11 number of words,
 /// 12..15 entry, then the words, 8 bytes each.
 struct CoreImage {

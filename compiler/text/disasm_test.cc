@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every row of isa.def survives disassemble() and assemble(); the texts are the kernel's and LLVM's.
+// Every row of isa.def survives disassemble() and assemble(); the texts are the kernel's and
+// LLVM's.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -29,10 +30,10 @@ Insn sample(const InsnInfo& row, std::mt19937& random) {
   };
   select(insn);
   // A field is free if the instruction stays well formed with it set.
-  for (auto set : {+[](Insn& to, const Insn& from) { to.dst = from.dst; },
-                   +[](Insn& to, const Insn& from) { to.src = from.src; },
-                   +[](Insn& to, const Insn& from) { to.off = from.off; },
-                   +[](Insn& to, const Insn& from) { to.imm = from.imm; }}) {
+  for (auto set : {+[](Insn&to, const Insn&from) { to.dst = from.dst; },
+                   +[](Insn&to, const Insn&from) { to.src = from.src; },
+                   +[](Insn&to, const Insn&from) { to.off = from.off; },
+                   +[](Insn&to, const Insn&from) { to.imm = from.imm; }}) {
     Insn changed = insn;
     Insn ones = insn;
     set(changed, full);
@@ -53,7 +54,8 @@ TEST(Disasm, EveryRowSurvivesTheRoundTrip) {
     for (int i = 0; i < 50; ++i) {
       const Insn insn = sample(row, random);
       // Bare map references and code addresses have no upper half.
-      const bool has_high = row.op == Op::LD_IMM64 || row.op == Op::LD_MAP_FD_VALUE || row.op == Op::LD_MAP_IDX_VALUE;
+      const bool has_high =
+          row.op == Op::LD_IMM64 || row.op == Op::LD_MAP_FD_VALUE || row.op == Op::LD_MAP_IDX_VALUE;
       const Insn second{.imm = has_high ? static_cast<std::int32_t>(random()) : 0};
       const std::string text = disassemble(insn, insn.is_wide() ? &second : nullptr);
       auto back = assemble(text);
@@ -98,7 +100,8 @@ TEST(Disasm, WritesTheKernelsWords) {
       {{.opcode = 0x73, .dst = 10, .src = 2, .off = -8}, "*(u8 *)(r10 -8) = r2"},
       {{.opcode = 0xdb, .dst = 0, .src = 1, .imm = 0}, "lock *(u64 *)(r0 +0) += r1"},
       {{.opcode = 0xc3, .dst = 0, .src = 1, .imm = 1}, "r1 = atomic_fetch_add((u32 *)(r0 +0), r1)"},
-      {{.opcode = 0xdb, .dst = 2, .src = 1, .off = 8, .imm = 0xf1}, "r0 = atomic64_cmpxchg((u64 *)(r2 +8), r0, r1)"},
+      {{.opcode = 0xdb, .dst = 2, .src = 1, .off = 8, .imm = 0xf1},
+       "r0 = atomic64_cmpxchg((u64 *)(r2 +8), r0, r1)"},
       {{.opcode = 0x30, .imm = 23}, "r0 = *(u8 *)skb[23]"},
       {{.opcode = 0x48, .src = 7, .imm = 2}, "r0 = *(u16 *)skb[r7 + 2]"},
       {{.opcode = 0x18, .dst = 1, .src = 5, .imm = 3}, "r1 = map[idx:3]"},
@@ -172,6 +175,34 @@ TEST(Assemble, SaysWhichLineIsWrong) {
     EXPECT_EQ(program.error().message, c.message);
     EXPECT_EQ(program.error().code, Errc::kInput);
   }
+}
+
+TEST(Assemble, NeverCrashesOnNonsense) {
+  const std::string_view pieces[] = {"r1",        "w2",      "=",
+                                     "-",         "+=",      "s>>=",
+                                     "*",         "(",       "u64",
+                                     ")",         "[",       "]",
+                                     "0x",        "7",       "goto",
+                                     "pc+",       "call",    "lock",
+                                     "map",       "idx",     ":",
+                                     ",",         "ll",      "#",
+                                     "if",        "==",      "be16",
+                                     "atomic64_", "xchg_64", "skb",
+                                     "\n",        " ",       "-9223372036854775809",
+                                     "x:"};
+  std::mt19937 random(7);
+  int good = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::string text;
+    for (unsigned n = random() % 12; n > 0; --n) {
+      text += pieces[random() % std::size(pieces)];
+      text += random() % 2 ? " " : "";
+    }
+    const auto program = assemble(text);
+    good += program ? 1 : 0;
+    EXPECT_TRUE(program || !program.error().message.ends_with(": ")) << text;
+  }
+  EXPECT_GT(good, 0);
 }
 
 TEST(Disasm, ListingAssemblesToTheSameProgram) {

@@ -3,10 +3,9 @@
 // BPF to text. The words are those of the kernel's print_bpf_insn() and of bpftool; what they leave
 // ambiguous (64-bit immediates, map references) is written so that assemble() gets the same bits
 // back. A slot that is no instruction prints as ".quad 0x...".
-#include <kiln/disasm.h>
-
 #include <fmt/format.h>
 
+#include <kiln/disasm.h>
 #include <kiln/helpers.h>
 
 namespace kiln {
@@ -87,7 +86,8 @@ std::string wide_text(const Insn& insn, const Insn* second, Op op, const Context
 
 std::string fetch_text(const Insn& insn, const InsnInfo& info) {
   const bool wide = access_bytes(insn.opcode) == 8;
-  const std::string place = fmt::format("({} *)(r{} {:+d})", wide ? "u64" : "u32", insn.dst, insn.off);
+  const std::string place =
+      fmt::format("({} *)(r{} {:+d})", wide ? "u64" : "u32", insn.dst, insn.off);
   const char* suffix = wide ? "64" : "";
   if (info.op == Op::ATOMIC_CMPXCHG32 || info.op == Op::ATOMIC_CMPXCHG64) {
     return fmt::format("r0 = atomic{}_{}({}, r0, r{})", suffix, info.text, place, insn.src);

@@ -70,8 +70,38 @@ bool Checker::execute_mov(const Reg& immediate) {
   return true;
 }
 
+/// "mask = -(a < b); r = mask & constant" selects without a jump. That r is one of two numbers is lost
+/// in a range, so such a mask is explored as 0 and as -1.
+void Checker::fork_mask() {
+  const Decoded& d = decoded();
+  Reg& dst = state().reg(insn().dst);
+  const bool word = dst.bounds.w.smin == -1 && dst.bounds.w.smax == 0;
+  const bool half = dst.bounds.h.smin == -1 && dst.bounds.h.smax == 0;
+  if ((d.alu != AluOp::kAnd && d.alu != AluOp::kOr) || (!word && !half)) {
+    return;
+  }
+  const auto set = [word](Bounds& b, s64 value) {
+    const u64 bits = static_cast<u64>(value);
+    if (word) {
+      b = Bounds::constant(bits);
+    } else {
+      b.bits = b.bits.with_low32(Tnum::constant(bits));
+      b.h = Interval32::constant(static_cast<u32>(bits));
+    }
+  };
+  auto other = std::make_unique<State>(state());
+  other->trace.pop_back();  // it executes this instruction again
+  other->last_insn = insn_;
+  set(other->reg(insn().dst).bounds, 0);
+  set(dst.bounds, -1);
+  push_branch(std::move(other));
+}
+
 bool Checker::execute_scalar_alu(const Reg& source) {
   const Decoded& d = decoded();
+  if (source.is_constant()) {
+    fork_mask();
+  }
   Reg result = state().reg(insn().dst);
   result.bounds = alu(d.alu, d.is64, result.bounds, source.bounds);
   if (!result.bounds.consistent()) {

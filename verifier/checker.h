@@ -106,6 +106,7 @@ class Checker {
   bool execute_alu();
   bool execute_mov(const Reg& source);
   bool execute_scalar_alu(const Reg& source);
+  void fork_mask();
   void link_copies(Reg& source);
 
   // pointer_math.cc: pointer plus or minus scalar.

@@ -90,7 +90,7 @@ Judgement KernelJudge::judge(const Program& program, int log_level) {
   if (!error_.empty()) {
     return result;
   }
-  std::vector<char> log(log_level == 0 ? 0 : 16u << 20);
+  std::vector<char> log(log_level == 0 ? 0 : 200u << 20);
   LIBBPF_OPTS(bpf_prog_load_opts, options);
   options.expected_attach_type = static_cast<bpf_attach_type>(attach_type(program));
   options.log_level = static_cast<__u32>(log_level);

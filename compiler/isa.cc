@@ -146,6 +146,7 @@ const char* malformed(const Insn& insn) {
   // The field that selects the row has been matched already.
   reserved.off &= info->selector != Selector::kOff;
   reserved.src &= info->selector != Selector::kSrc;
+  reserved.src |= info->op == Op::LD_ABSW || info->op == Op::LD_ABSH || info->op == Op::LD_ABSB;
   const bool bad = (reserved.dst && insn.dst != 0) || (reserved.src && insn.src != 0) ||
                    (reserved.off && insn.off != 0) || (reserved.imm && insn.imm != 0);
   return bad ? "uses reserved fields" : nullptr;

@@ -20,20 +20,30 @@
 namespace kiln {
 
 inline constexpr std::uint32_t kCoreRegisters = 16;
-inline constexpr unsigned kSaveRegister = 11;  ///< native R11: save-area pointer, grows down
+inline constexpr unsigned kSaveRegister = 11;  ///< native R11: end of the context region, for saved registers
 inline constexpr unsigned kLinkRegister = 15;  ///< native R15: return address
 // R12..R14 are scratch for sequences of the lowering.
 
-/// What a native word came from.
+/// What a native word came from, so that a retire stream can be followed in terms of BPF instructions.
+///
+/// A BPF instruction begins when a word with `first` retires, and is complete when the next such word
+/// is about to retire, or with EXIT. Words without `first` go on with the instruction that has begun,
+/// wherever they are (a subprogram's saves and the code after a call's return belong to the call, or
+/// the exit, that led there). An instruction may have no words at all, because it is never reached,
+/// has no effect, or was made part of another; so between two words with `first` the program may have
+/// stepped over any number of such instructions. A word with `first` may occur several times for
+/// one instruction (its code was duplicated) but retires once per execution.
 struct CoreOrigin {
   std::uint32_t program = 0;  ///< index into Object::programs
-  std::uint32_t insn = 0;     ///< BPF slot; kNoInsn for a prologue
-  bool last = false;          ///< the BPF instruction is complete when this word retires in sequence
+  std::uint32_t insn = 0;     ///< BPF slot; kNoInsn for what is no instruction's (prologues, jump table)
+  bool first = false;         ///< the BPF instruction begins here
+  std::uint16_t live = 0;     ///< with `first`: bit r set: native Rr holds the program's Rr before it
 };
 inline constexpr std::uint32_t kNoInsn = 0xffff'ffff;
 
-/// Words 0..n-1 are a jump table: word p goes to program p of the object (tail calls enter there, since
-/// a prog-array slot holds the program's index plus one), or is a TRAP where p is not in the image.
+/// Words 0..n-1 are a jump table: word p goes to program p of the object (tail calls enter there by
+/// JALR R14, since a prog-array slot holds the program's index plus one), or is a JR R14 where p is not in
+/// the image: the tail call then goes on as if the slot were empty, as on the CPU engines.
 /// Image file, little-endian, version 1: bytes 0..3 "KILN", 4..7 version, 8..11 number of words,
 /// 12..15 entry, then the words, 8 bytes each.
 struct CoreImage {

@@ -6,6 +6,7 @@
 // the kernel's BPF_PROG_TEST_RUN: loopback's ifindex 1, receive queue 0, a 4096-byte page.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <kiln/address.h>
@@ -18,6 +19,15 @@ struct Environment {
   std::uint64_t random_seed = 0x9e3779b97f4a7c15;  ///< not 0; state of next_random()
   std::uint32_t cpu_count = 1;  ///< per-CPU maps hold this many values
   std::uint32_t window_bytes = address::kWindowBytes;  ///< frame buffer: headroom, frame, tailroom
+
+  static constexpr std::size_t kMinFrame = 14;  ///< an Ethernet header
+  std::size_t max_frame() const {
+    return window_bytes - address::kHeadroom - address::kTailReserved;
+  }
+  /// Whether a program is given a frame of this length.
+  bool fits(std::size_t frame_bytes) const {
+    return frame_bytes >= kMinFrame && frame_bytes <= max_frame();
+  }
 };
 
 /// bpf_get_prandom_u32() everywhere but in the kernel: xorshift64 (13, 7, 17), low 32 bits.

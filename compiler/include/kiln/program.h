@@ -26,7 +26,7 @@ enum class MapType : std::uint32_t {
 std::string_view map_type_name(MapType type);
 std::optional<MapType> map_type_from_number(std::uint32_t number);
 
-/// enum bpf_prog_type, those that Kiln knows; libbpf.s section names choose.
+/// enum bpf_prog_type; the section's name chooses, as in libbpf (elf/section_types.def).
 enum class ProgramType : std::uint32_t {
 #define KILN_PROGRAM_TYPE(enumerator, number, name) enumerator = number,
 #include <kiln/program_types.def>

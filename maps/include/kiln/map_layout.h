@@ -66,6 +66,9 @@ inline constexpr std::uint32_t kEntryReferenced = 1u << 31;  ///< LRU: looked up
 /// threads at once. `extra` is one of them.
 inline constexpr std::uint32_t kSpareEntries = 32;
 
+/// LRU: marks that one search for a victim clears before it takes the next entry, marked or not.
+inline constexpr std::uint32_t kLruScan = 32;
+
 /// One word of CRC-32C (polynomial 0x1EDC6F41, reflected), as x86's crc32q does it.
 /// hash_key(): start from kHashSeed, one step per 8 bytes of zero-padded key, no final inversion;
 /// the bucket is hash & bucket_mask.

@@ -11,9 +11,14 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include <kiln/arena.h>
+#include <kiln/core_image.h>
 #include <kiln/map_layout.h>
+#include <kiln/map_ops.h>
 #include <kiln/program.h>
 #include <kiln/result.h>
 
@@ -34,38 +39,58 @@ class MapSet {
   const MapSpec& spec(std::size_t map) const { return specs_[map]; }
   const MapDescriptor& descriptor(std::size_t map) const { return descriptors_[map]; }
   std::optional<std::size_t> find(std::string_view name) const;
-  std::span<std::byte> arena() { return arena_; }
-  std::span<const std::byte> arena() const { return arena_; }
+  /// Never moves while this MapSet, or what it is moved into, lives: addresses into it stay good.
+  /// A copy has an arena of its own.
+  std::span<std::byte> arena() { return arena_.span(); }
+  std::span<const std::byte> arena() const { return arena_.span(); }
+  /// For map_ops.h. REQUIRES: this MapSet stays where it is meanwhile.
+  MapView view(std::size_t map) { return {arena_.data(), &descriptors_[map]}; }
   std::uint32_t cpu_count() const { return cpu_count_; }
 
   // What programs do. Offsets are arena offsets of the value seen by `cpu`; nullopt: NULL.
-  // REQUIRES: key.size() == key_size.
-  std::optional<std::uint32_t> lookup(std::size_t map, std::span<const std::byte> key, std::uint32_t cpu);
-  /// \param value  value_size bytes; for a per-CPU map it is stored for `cpu` (an insertion zeroes the others).
-  std::int64_t update(std::size_t map, std::span<const std::byte> key, std::span<const std::byte> value,
-                      std::uint64_t flags, std::uint32_t cpu);
+  // REQUIRES: key.size() == key_size, value.size() == value_size, cpu < cpu_count().
+  std::optional<std::uint32_t> lookup(std::size_t map, std::span<const std::byte> key,
+                                      std::uint32_t cpu);
+  /// \param value  value_size bytes; for a per-CPU map it is stored for `cpu` (an insertion zeroes
+  /// the others).
+  std::int64_t update(std::size_t map, std::span<const std::byte> key,
+                      std::span<const std::byte> value, std::uint64_t flags, std::uint32_t cpu);
   std::int64_t erase(std::size_t map, std::span<const std::byte> key);
 
   // What user space does (bpf(2) semantics). For per-CPU maps `value` is cpu_count values, each
-  // 8-rounded, concatenated.
-  std::int64_t user_update(std::size_t map, std::span<const std::byte> key, std::span<const std::byte> value,
-                           std::uint64_t flags);
+  // 8-rounded, concatenated. The values of prog arrays and maps of maps are those of map_layout.h,
+  // where the kernel has file descriptors going in and ids coming out.
+  // REQUIRES: key.size() == key_size, value.size() == user_value_size().
+  std::int64_t user_update(std::size_t map, std::span<const std::byte> key,
+                           std::span<const std::byte> value, std::uint64_t flags);
   std::int64_t user_erase(std::size_t map, std::span<const std::byte> key);
-  std::optional<std::vector<std::byte>> user_lookup(std::size_t map, std::span<const std::byte> key) const;
-  /// Calls back for every element, in arena order. Arrays: every index. Prog arrays and devmaps: used slots.
-  void for_each(std::size_t map, const std::function<void(std::span<const std::byte> key,
-                                                          std::span<const std::byte> value)>& visit) const;
-  /// Empties a map (arrays: zeroes).
+  std::optional<std::vector<std::byte>> user_lookup(std::size_t map,
+                                                    std::span<const std::byte> key) const;
+  /// Calls back for every element, in arena order. Arrays: every index. Slot arrays: used slots.
+  void for_each(std::size_t map,
+                const std::function<void(std::span<const std::byte> key,
+                                         std::span<const std::byte> value)>& visit) const;
+  /// Empties a map (arrays: zeroes). What the object puts into it at first is gone too.
   void clear(std::size_t map);
 
   std::size_t user_value_size(std::size_t map) const;  ///< bytes of `value` in the user operations
 
  private:
+  Result<void> fill(std::size_t map);
+  const std::byte* at(std::uint32_t offset) const { return arena_.data() + offset; }
+  std::vector<std::byte> read_value(std::size_t map, std::uint32_t value) const;
+  void write_value(std::size_t map, std::uint32_t at, std::span<const std::byte> value);
+  std::int64_t update_slot(std::size_t map, std::span<const std::byte> key,
+                           std::span<const std::byte> value, std::uint64_t flags);
+
   std::vector<MapSpec> specs_;
   std::vector<MapDescriptor> descriptors_;
-  std::vector<std::byte> arena_;
+  Arena arena_;
   std::uint32_t cpu_count_ = 1;
 };
+
+/// What the lowering must know of each map.
+std::vector<CoreMap> core_maps(const MapSet& maps);
 
 /// What differs between two states of the same maps, sorted by key: at most `limit` of them.
 struct MapDifference {
@@ -76,9 +101,12 @@ struct MapDifference {
 };
 std::vector<MapDifference> compare_maps(const MapSet& left, const MapSet& right, std::size_t limit);
 
-/// JSON as `bpftool map dump -j` prints it, keyed by map name. dump -> load gives the same state.
+/// JSON as `bpftool map dump -j` prints it, keyed by map name. dump -> load gives the same
+/// contents.
 std::string dump_maps_json(const MapSet& maps);
-/// \errors kInput: unknown map, wrong size, not JSON; nothing is changed then.
+/// Hashes that are named are emptied first; of arrays, the elements that are named change.
+/// Read-only global data may be named with the values it has. \errors kInput: unknown map, wrong
+/// size, not JSON; nothing is changed then.
 Result<void> load_maps_json(MapSet& maps, std::string_view json);
 
 }  // namespace kiln

@@ -47,6 +47,9 @@ struct NicOptions {
 /// ramp-up that is not counted.
 std::unique_ptr<Engine> make_nic(const NicOptions& options, RetireObserver observer = nullptr);
 
+/// The image that the `nic` engine would load: lowered for the sizes of the simulated NIC.
+Result<CoreImage> lower_for_nic(const VerifiedObject& object, std::size_t entry, const MapSet& maps);
+
 /// Runs raw instructions on the RTL for the conformance plug-in: `memory` is the packet, R1 its
 /// address, R2 its length. Returns R0. \errors kUnsupported, kFault.
 Result<std::uint64_t> run_raw_nic(std::span<const Insn> insns, std::span<std::byte> memory);

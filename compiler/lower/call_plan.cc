@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "call_plan.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "native.h"
+
+namespace kiln::lowering {
+namespace {
+
+constexpr std::uint32_t kMaxUnrolledValue = 64;  // longer values are copied by a loop, from memory
+
+class Planner {
+ public:
+  explicit Planner(const At& at) : at_(at) {}
+
+  CallPlan plan() {
+    const Op op = at_.view.op(at_.slot);
+    const Insn& insn = at_.view.insn(at_.slot);
+    std::uint64_t number = static_cast<std::uint32_t>(insn.imm);
+    if (op == Op::CALL_KFUNC) {
+      return problem(fmt::format("the NIC has no kernel functions (#{})", insn.imm));
+    }
+    if (op == Op::CALLX) {
+      const auto target = at_.constant(insn.dst);
+      if (!target) {
+        return problem("an indirect call needs a target that is the same on every path");
+      }
+      number = *target;
+    }
+    const HelperInfo* info = number <= 0xffff'ffff ? find_helper(static_cast<std::uint32_t>(number)) : nullptr;
+    if (info == nullptr) {
+      return problem(fmt::format("unknown helper {}", number));
+    }
+    if ((info->engines & kNic) == 0) {
+      return problem(fmt::format("the NIC has no helper bpf_{}", info->name));
+    }
+    plan_.helper = static_cast<Helper>(number);
+    for (unsigned reg = 1; reg <= 5; ++reg) {
+      plan_.constant[reg] = at_.constant(reg);
+    }
+    plan_.max1 = at_.max(1);
+    plan_.max2 = at_.max(2);
+    by_helper(*info);
+    return std::move(plan_);
+  }
+
+ private:
+  CallPlan problem(std::string why) {
+    plan_.problem = std::move(why);
+    return plan_;
+  }
+
+  void by_helper(const HelperInfo& info) {
+    if (info.args[0] == HelperArg::kMapPtr || info.args[1] == HelperArg::kMapPtr) {
+      const unsigned reg = info.args[0] == HelperArg::kMapPtr ? 1 : 2;
+      const auto map = at_.map(reg);
+      if (!map) {
+        plan_.problem = fmt::format("which map R{} names is not known before the program runs", reg);
+        return;
+      }
+      plan_.map = *map;
+    }
+    switch (plan_.helper) {
+      case Helper::map_lookup_elem:
+        return lookup();
+      case Helper::map_update_elem:
+        return update();
+      case Helper::map_delete_elem:
+        return erase();
+      case Helper::tail_call:
+        return tail_call();
+      case Helper::redirect:
+        find_context(1);
+        use(1);
+        if (!plan_.constant[2]) {
+          use(2);
+        }
+        return;
+      case Helper::redirect_map:
+        return redirect_map();
+      case Helper::csum_diff:
+        return csum_diff();
+      case Helper::xdp_adjust_head:
+      case Helper::xdp_adjust_tail:
+      case Helper::xdp_adjust_meta:
+        find_context(1);
+        if (!plan_.constant[2]) {
+          use(2);
+        }
+        return;
+      case Helper::get_smp_processor_id:
+        find_context(6);
+        return;
+      case Helper::ktime_get_ns:
+      case Helper::get_prandom_u32:
+        return;
+      default:
+        plan_.problem = fmt::format("the NIC has no helper bpf_{}", info.name);
+    }
+  }
+
+  void use(unsigned reg) { plan_.uses |= bit(reg); }
+
+  const CoreMap& map() const { return at_.view.maps()[plan_.map]; }
+
+  /// Prefers `first`, then registers that survive calls.
+  void find_context(unsigned first) {
+    for (const unsigned reg : {first, 6u, 7u, 8u, 9u, 1u}) {
+      if (at_.constant(reg) == std::uint64_t{address::kContext}) {
+        plan_.context = static_cast<std::uint8_t>(reg);
+        use(reg);
+        return;
+      }
+    }
+  }
+
+  Operand operand(unsigned reg, std::uint32_t bytes) {
+    const auto frame = at_.frame_offset(reg);
+    if (frame && fits_off(*frame) && fits_off(*frame + bytes)) {
+      plan_.stack_reads.push_back({*frame, *frame + bytes});
+      use(kFramePointer);
+      return {.reg = kFramePointer, .offset = static_cast<std::int32_t>(*frame), .local = true, .frame = frame};
+    }
+    constexpr auto kLocal = static_cast<ValueKinds>(
+        static_cast<unsigned>(ValueKind::kStack) | static_cast<unsigned>(ValueKind::kPacket) |
+        static_cast<unsigned>(ValueKind::kPacketMeta) | static_cast<unsigned>(ValueKind::kContext));
+    const ValueKinds kinds = at_.kinds(reg);
+    plan_.reads_any_stack |= has(kinds, ValueKind::kStack);
+    use(reg);
+    return {.reg = reg, .offset = 0, .local = (kinds & ~kLocal) == 0 && kinds != 0, .frame = std::nullopt};
+  }
+
+  /// Bytes [at, at+4) of an operand as a stack word, or nullptr.
+  const Word* word(const Operand& operand, std::uint32_t at) const {
+    return operand.frame ? at_.state.word(*operand.frame + at) : nullptr;
+  }
+
+  /// Memory that turned out not to be read (its contents are known) need not be kept.
+  void drop_read(const Operand& operand, std::uint32_t from, std::uint32_t bytes) {
+    if (!operand.frame) {
+      return;
+    }
+    for (StackRange& range : plan_.stack_reads) {
+      const std::int64_t at = *operand.frame + from;
+      if (range.from <= at && at + bytes <= range.to) {
+        const StackRange rest{at + bytes, range.to};
+        range.to = at;
+        plan_.stack_reads.push_back(rest);
+        return;
+      }
+    }
+  }
+
+  bool find_register_piece(const Operand& operand, Piece& piece, bool zero_extended, RegMask forbidden) {
+    const Word* low = word(operand, piece.at);
+    if (low == nullptr || low->reg == kNoRegister || low->high || (bit(low->reg) & forbidden) != 0) {
+      return false;
+    }
+    if (piece.bytes == 8) {
+      const Word* high = word(operand, piece.at + 4);
+      const bool zero = high != nullptr && high->is_constant() && high->min == 0 &&
+                        at_.max(low->reg) <= std::numeric_limits<std::uint32_t>::max();
+      if (high == nullptr || !(zero || (high->reg == low->reg && high->high))) {
+        return false;
+      }
+    } else if (piece.bytes != 4 || (zero_extended && at_.max(low->reg) > std::numeric_limits<std::uint32_t>::max())) {
+      return false;
+    }
+    piece.from = Piece::From::kRegister;
+    piece.reg = low->reg;
+    return true;
+  }
+
+  bool find_constant_piece(const Operand& operand, Piece& piece) const {
+    const Word* low = word(operand, piece.at);
+    const Word* high = piece.bytes == 8 ? word(operand, piece.at + 4) : low;
+    if (piece.bytes < 4 || low == nullptr || high == nullptr || !low->is_constant() || !high->is_constant()) {
+      return false;
+    }
+    piece.number = low->min | (piece.bytes == 8 ? std::uint64_t{high->min} << 32 : 0);
+    piece.from = Piece::From::kConstant;
+    return piece.bytes == 4 || fits_imm(piece.number);
+  }
+
+  /// Cuts a key into pushes. \param forbidden  registers that change before the last push.
+  void key(unsigned reg, RegMask forbidden) {
+    const std::uint32_t bytes = map().key_size;
+    if (bytes > kMaxKeyBytes) {
+      plan_.problem = fmt::format("a key of {} bytes; the NIC takes up to {}", bytes, kMaxKeyBytes);
+      return;
+    }
+    plan_.key = operand(reg, bytes);
+    for (std::uint32_t at = 0; at < bytes; at += 8) {
+      Piece piece{.bytes = static_cast<std::uint8_t>(std::min(bytes - at, 8u)), .at = at};
+      if (find_register_piece(plan_.key, piece, true, forbidden)) {
+        use(piece.reg);
+        drop_read(plan_.key, at, piece.bytes);
+      }
+      plan_.key_pieces.push_back(piece);
+    }
+  }
+
+  /// An array's index is its key: 4 bytes behind R2.
+  void array_index(unsigned reg, RegMask forbidden) {
+    plan_.key = operand(reg, 4);
+    const Word* known = word(plan_.key, 0);
+    if (known != nullptr && known->is_constant()) {
+      plan_.index.constant = known->min;
+    } else if (known != nullptr && known->reg != kNoRegister && !known->high && (bit(known->reg) & forbidden) == 0) {
+      plan_.index.reg = known->reg;
+      use(known->reg);
+    }
+    if (plan_.index.constant || plan_.index.reg != kNoRegister) {
+      drop_read(plan_.key, 0, 4);
+    }
+    plan_.index.in_range = known != nullptr && known->max < map().max_entries;
+  }
+
+  bool needs_cpu() const { return is_per_cpu(map().type) && map().cpu_count > 1; }
+
+  void lookup() {
+    const MapType type = map().type;
+    if (type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps) {
+      plan_.problem = "maps in maps are not looked up on the NIC: which map comes out is not known beforehand";
+      return;
+    }
+    if (needs_cpu()) {
+      find_context(6);
+    }
+    if (!is_array_like(type)) {
+      key(2, 0);
+      return;
+    }
+    array_index(2, 0);
+    if (is_slot_array(type)) {
+      return;
+    }
+    if (plan_.index.in_range) {
+      plan_.result = Value::non_zero();
+      if (plan_.index.constant && !needs_cpu()) {
+        plan_.result = Value::constant(address::kMap + map().entries + *plan_.index.constant * map().entry_stride);
+      }
+    } else if (plan_.index.constant) {
+      plan_.result = Value::constant(0);
+    }
+  }
+
+  void value() {
+    const std::uint32_t bytes = map().value_size;
+    plan_.value = operand(3, bytes);
+    if (bytes > kMaxUnrolledValue) {
+      return;
+    }
+    for (std::uint32_t at = 0; at < bytes;) {
+      Piece piece{.bytes = static_cast<std::uint8_t>(chunk(bytes - at)), .at = at};
+      if (find_constant_piece(plan_.value, piece)) {
+        drop_read(plan_.value, at, piece.bytes);
+      } else if (piece.from = Piece::From::kMemory; find_register_piece(plan_.value, piece, false, bit(0))) {
+        use(piece.reg);
+        drop_read(plan_.value, at, piece.bytes);
+      }
+      plan_.value_pieces.push_back(piece);
+      at += piece.bytes;
+    }
+  }
+
+  void update() {
+    const MapType type = map().type;
+    if (is_slot_array(type) || type == MapType::kDevmapHash || type == MapType::kHashOfMaps) {
+      plan_.problem = fmt::format("programs do not update a {}", map_type_name(type));
+      return;
+    }
+    if (needs_cpu()) {
+      find_context(6);
+    }
+    if (is_array_like(type)) {
+      array_index(2, bit(0));
+      if (!plan_.constant[4]) {
+        use(4);
+      }
+    } else {
+      key(2, bit(0));
+      use(4);
+    }
+    value();
+  }
+
+  void erase() {
+    if (is_array_like(map().type)) {
+      plan_.result = Value::constant(static_cast<std::uint64_t>(-std::int64_t{22}));
+      return;
+    }
+    key(2, 0);
+  }
+
+  void tail_call() {
+    if (map().type != MapType::kProgArray) {
+      plan_.problem = "a tail call needs a prog_array";
+      return;
+    }
+    find_context(1);
+    plan_.index = {.constant = std::nullopt, .in_range = at_.max(3) < map().max_entries, .reg = 3};
+    if (plan_.constant[3]) {
+      plan_.index.constant = static_cast<std::uint32_t>(*plan_.constant[3]);
+      plan_.index.in_range = *plan_.index.constant < map().max_entries;
+    } else {
+      use(3);
+    }
+  }
+
+  void redirect_map() {
+    const MapType type = map().type;
+    const bool devices = type == MapType::kDevmap || type == MapType::kDevmapHash;
+    if (!devices && type != MapType::kCpumap && type != MapType::kXskmap) {
+      plan_.problem = fmt::format("bpf_redirect_map does not take a {}", map_type_name(type));
+      return;
+    }
+    constexpr std::uint64_t kBroadcast = 1 << 3;
+    const RegFact* flags = at_.view.fact(at_.slot, 3);
+    const bool single = plan_.constant[3] ? (*plan_.constant[3] & kBroadcast) == 0
+                        : flags != nullptr && (flags->known_mask & kBroadcast) != 0 && (flags->known_value & kBroadcast) == 0;
+    if (devices && !single) {
+      plan_.problem = "the NIC does not send one frame to all devices of a map (BPF_F_BROADCAST)";
+      return;
+    }
+    find_context(6);
+    use(2);  // also stored as the target
+    if (!plan_.constant[3]) {
+      use(3);
+    }
+    plan_.index = {.constant = std::nullopt, .in_range = at_.max(2) < map().max_entries, .reg = 2};
+    if (plan_.constant[2]) {
+      plan_.index.constant = static_cast<std::uint32_t>(*plan_.constant[2]);
+      plan_.index.in_range = *plan_.index.constant < map().max_entries;
+    }
+  }
+
+  void csum_diff() {
+    for (const unsigned reg : {1u, 3u}) {
+      Operand& bytes = reg == 1 ? plan_.key : plan_.value;
+      const auto size = plan_.constant[reg + 1];
+      if (size && static_cast<std::uint32_t>(*size) == 0) {
+        continue;  // the pointer is not looked at
+      }
+      if (size) {
+        bytes = operand(reg, static_cast<std::uint32_t>(*size));
+        continue;
+      }
+      use(reg);
+      use(reg + 1);
+      bytes = {.reg = reg, .offset = 0, .local = false, .frame = std::nullopt};
+      plan_.reads_any_stack |= has(at_.kinds(reg), ValueKind::kStack);
+    }
+    if (!plan_.constant[5]) {
+      use(5);
+    }
+  }
+
+  const At& at_;
+  CallPlan plan_;
+};
+
+}  // namespace
+
+bool is_slot_array(MapType type) {
+  return type == MapType::kProgArray || type == MapType::kPerfEventArray || type == MapType::kArrayOfMaps ||
+         type == MapType::kDevmap || type == MapType::kCpumap || type == MapType::kXskmap;
+}
+
+bool is_array_like(MapType type) {
+  return type == MapType::kArray || type == MapType::kPercpuArray || is_slot_array(type);
+}
+
+bool is_per_cpu(MapType type) {
+  return type == MapType::kPercpuHash || type == MapType::kPercpuArray || type == MapType::kLruPercpuHash;
+}
+
+CallPlan plan_call(const At& at) { return Planner(at).plan(); }
+
+}  // namespace kiln::lowering

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gen.h"
+
+#include <bit>
+
+namespace kiln::lowering {
+
+ContextBase context_base(Gen& gen, const CallPlan& plan, unsigned scratch) {
+  if (plan.context != kNoRegister) {
+    return {plan.context, 0};
+  }
+  if (gen.has_save_pointer) {
+    return {kSaveRegister, -static_cast<std::int32_t>(address::kCtxEnd)};
+  }
+  gen.e.constant(scratch, address::kContext);
+  return {scratch, 0};
+}
+
+void gen_error(Gen& gen, int error_number) {
+  gen.e.constant(0, static_cast<std::uint64_t>(-std::int64_t{error_number}));
+}
+
+void gen_scale(Gen& gen, unsigned reg, std::uint32_t by) {
+  if (by == 1) {
+    return;
+  }
+  if (std::has_single_bit(by)) {
+    gen.e.emit(reg_imm(Op::LSH64_IMM, reg, std::countr_zero(by)));
+  } else {
+    gen.e.emit(reg_imm(Op::MUL64_IMM, reg, static_cast<std::int32_t>(by)));
+  }
+}
+
+void gen_index(Gen& gen, const CallPlan& plan, unsigned reg) {
+  if (plan.index.reg != kNoRegister) {
+    gen.e.emit(reg_reg(Op::MOV32_REG, reg, plan.index.reg));
+  } else {
+    gen.e.emit(load(4, reg, plan.key.reg, plan.key.offset));
+  }
+}
+
+void gen_entry_address(Gen& gen, const CoreMap& map, unsigned reg) {
+  gen_scale(gen, reg, map.entry_stride);
+  gen.e.emit(reg_imm(Op::ADD64_IMM, reg, static_cast<std::int32_t>(address::kMap + map.entries)));
+}
+
+void gen_helper(Gen& gen, const CallPlan& plan) {
+  switch (plan.helper) {
+    case Helper::map_lookup_elem:
+      return gen_map_lookup(gen, plan);
+    case Helper::map_update_elem:
+      return gen_map_update(gen, plan);
+    case Helper::map_delete_elem:
+      return gen_map_delete(gen, plan);
+    case Helper::tail_call:
+      return gen_tail_call(gen, plan);
+    case Helper::redirect:
+      return gen_redirect(gen, plan);
+    case Helper::redirect_map:
+      return gen_redirect_map(gen, plan);
+    case Helper::csum_diff:
+      return gen_csum_diff(gen, plan);
+    case Helper::xdp_adjust_head:
+      return gen_adjust_head(gen, plan);
+    case Helper::xdp_adjust_tail:
+      return gen_adjust_tail(gen, plan);
+    case Helper::xdp_adjust_meta:
+      return gen_adjust_meta(gen, plan);
+    case Helper::ktime_get_ns:
+      gen.e.emit(service(Service::TIME, 0, 0, 0));
+      return;
+    case Helper::get_prandom_u32:
+      gen.e.emit(service(Service::RANDOM, 0, 0, 0));
+      return;
+    case Helper::get_smp_processor_id: {
+      const ContextBase context = context_base(gen, plan, 0);
+      gen.e.emit(load(4, 0, context.reg, context.bias + static_cast<std::int32_t>(address::kCtxCpu)));
+      return;
+    }
+    default:
+      KILN_CHECK(!"a helper that planning should have refused");
+  }
+}
+
+}  // namespace kiln::lowering

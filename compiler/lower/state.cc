@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "state.h"
+
+#include <algorithm>
+
+namespace kiln::lowering {
+namespace {
+
+constexpr std::int64_t kFrameBottom = -std::int64_t{address::kStackBytes};
+constexpr ValueKinds kEveryKind = 0xffff;
+
+Value join(const Value& left, const Value& right) {
+  if (left == right) {
+    return left;
+  }
+  const auto never_zero = [](const Value& value) {
+    return value.kind == Value::Kind::kNonZero || value.kind == Value::Kind::kFrame ||
+           (value.kind == Value::Kind::kConstant && value.number != 0);
+  };
+  return never_zero(left) && never_zero(right) ? Value::non_zero() : Value{};
+}
+
+Word join(const Word& left, const Word& right) {
+  Word both{.min = std::min(left.min, right.min), .max = std::max(left.max, right.max)};
+  if (left.reg == right.reg && left.high == right.high) {
+    both.reg = left.reg;
+    both.high = left.high;
+  }
+  return both;
+}
+
+}  // namespace
+
+const Word* State::word(std::int64_t offset) const {
+  if (offset < kFrameBottom || offset > -4 || offset % 4 != 0) {
+    return nullptr;
+  }
+  return &words[static_cast<std::size_t>((offset - kFrameBottom) / 4)];
+}
+
+void State::set(unsigned reg, const Value& value) {
+  regs[reg] = value;
+  for (Word& word : words) {
+    if (word.reg == reg) {
+      word.reg = kNoRegister;
+      word.high = false;
+    }
+  }
+}
+
+void State::forget_bytes(std::int64_t from, std::int64_t to) {
+  const std::int64_t low = std::max(from, kFrameBottom) - kFrameBottom;
+  const std::int64_t high = std::min<std::int64_t>(to, 0) - kFrameBottom;
+  for (std::int64_t at = low / 4; at * 4 < high; ++at) {
+    words[static_cast<std::size_t>(at)] = Word{};
+  }
+}
+
+void State::store(std::int64_t offset, unsigned bytes, std::uint8_t reg, std::optional<std::uint64_t> number,
+                  std::uint64_t max) {
+  forget_bytes(offset, offset + bytes);
+  if (bytes < 4 || word(offset) == nullptr) {
+    return;
+  }
+  const auto at = static_cast<std::size_t>((offset - kFrameBottom) / 4);
+  const auto half = [&](bool high) {
+    if (number) {
+      return Word::constant(static_cast<std::uint32_t>(high ? *number >> 32 : *number));
+    }
+    const bool small = max <= std::numeric_limits<std::uint32_t>::max();
+    Word word;
+    if (small) {
+      word.max = high ? 0 : static_cast<std::uint32_t>(max);
+    }
+    word.reg = reg;
+    word.high = high;
+    return word;
+  };
+  words[at] = half(false);
+  if (bytes == 8 && at + 1 < words.size()) {
+    words[at + 1] = half(true);
+  }
+}
+
+State join(const State& left, const State& right) {
+  State both;
+  for (std::size_t i = 0; i < both.regs.size(); ++i) {
+    both.regs[i] = join(left.regs[i], right.regs[i]);
+  }
+  for (std::size_t i = 0; i < both.words.size(); ++i) {
+    both.words[i] = join(left.words[i], right.words[i]);
+  }
+  return both;
+}
+
+std::optional<std::uint64_t> At::constant(unsigned reg) const {
+  const Value& value = state.regs[reg];
+  if (value.kind == Value::Kind::kConstant) {
+    return value.number;
+  }
+  const RegFact* fact = view.fact(slot, reg);
+  if (fact == nullptr) {
+    return std::nullopt;
+  }
+  if (fact->is_constant()) {
+    return fact->umin;
+  }
+  if (only(fact->kinds, ValueKind::kContext) && fact->umin == 0 && fact->umax == 0) {
+    return address::kContext;
+  }
+  if (only(fact->kinds, ValueKind::kMapHandle) && fact->map >= 0) {
+    return address::kMapHandle | static_cast<std::uint32_t>(fact->map);
+  }
+  return std::nullopt;
+}
+
+std::uint64_t At::max(unsigned reg) const {
+  if (const auto number = constant(reg)) {
+    return *number;
+  }
+  const RegFact* fact = view.fact(slot, reg);
+  const bool scalar = fact != nullptr && only(fact->kinds, ValueKind::kScalar);
+  return scalar ? fact->umax : std::numeric_limits<std::uint64_t>::max();
+}
+
+bool At::non_zero(unsigned reg) const {
+  const Value::Kind kind = state.regs[reg].kind;
+  if (kind == Value::Kind::kNonZero || kind == Value::Kind::kFrame) {
+    return true;
+  }
+  const auto number = constant(reg);
+  return number && *number != 0;
+}
+
+std::optional<std::int64_t> At::frame_offset(unsigned reg) const {
+  const Value& value = state.regs[reg];
+  if (value.kind != Value::Kind::kFrame) {
+    return std::nullopt;
+  }
+  return static_cast<std::int64_t>(value.number);
+}
+
+std::optional<std::uint32_t> At::map(unsigned reg) const {
+  const auto number = constant(reg);
+  if (!number || (*number & ~std::uint64_t{0x0fff'ffff}) != address::kMapHandle) {
+    return std::nullopt;
+  }
+  const auto index = static_cast<std::uint32_t>(*number & 0x0fff'ffff);
+  return index < view.maps().size() ? std::optional(index) : std::nullopt;
+}
+
+ValueKinds At::kinds(unsigned reg) const {
+  if (state.regs[reg].kind == Value::Kind::kFrame) {
+    return static_cast<ValueKinds>(ValueKind::kStack);
+  }
+  const RegFact* fact = view.fact(slot, reg);
+  return fact == nullptr ? kEveryKind : fact->kinds;
+}
+
+}  // namespace kiln::lowering

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is known of registers and stack words before one instruction: the domain of values.h.
+//
+// It adds to Facts what they do not say: values that are the same address on every path (a stack
+// slot of this frame, the context, a map), and which stack words hold constants or copies of
+// registers. It also works without any Facts. Unknown is always a right answer.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+#include "view.h"
+
+namespace kiln::lowering {
+
+/// A register.
+struct Value {
+  enum class Kind : std::uint8_t {
+    kUnknown,
+    kNonZero,   ///< not 0; nothing more
+    kConstant,  ///< `number`; pointers too, where their address is fixed (address.h)
+    kFrame,     ///< this function's R10 plus the signed `number`
+  };
+  Kind kind = Kind::kUnknown;
+  std::uint64_t number = 0;
+  bool operator==(const Value&) const = default;
+
+  static Value constant(std::uint64_t number) { return {Kind::kConstant, number}; }
+  static Value frame(std::int64_t offset) { return {Kind::kFrame, static_cast<std::uint64_t>(offset)}; }
+  static Value non_zero() { return {Kind::kNonZero, 0}; }
+};
+
+inline constexpr std::uint8_t kNoRegister = 0xff;
+
+/// Four aligned bytes of this function's stack frame, as a little-endian number.
+struct Word {
+  std::uint32_t min = 0;
+  std::uint32_t max = std::numeric_limits<std::uint32_t>::max();
+  std::uint8_t reg = kNoRegister;  ///< equal to the low (or high) half of this register
+  bool high = false;
+  bool operator==(const Word&) const = default;
+
+  static Word constant(std::uint32_t value) { return {.min = value, .max = value}; }
+  bool is_constant() const { return min == max; }
+};
+
+inline constexpr std::uint32_t kFrameWords = address::kStackBytes / 4;
+
+struct State {
+  std::array<Value, kRegisters> regs{};
+  std::array<Word, kFrameWords> words{};  ///< word i: bytes 4i - 512 .. from R10
+  bool operator==(const State&) const = default;
+
+  /// The word at this offset from R10, or nullptr if it is not aligned or not in the frame.
+  const Word* word(std::int64_t offset) const;
+
+  void set(unsigned reg, const Value& value);
+  void forget_words() { words.fill(Word{}); }
+  /// Nothing is known of bytes [from, to) any more.
+  void forget_bytes(std::int64_t from, std::int64_t to);
+  /// A store of `bytes` bytes at `offset`: from register `reg`, or of `number` if there is none.
+  void store(std::int64_t offset, unsigned bytes, std::uint8_t reg, std::optional<std::uint64_t> number,
+             std::uint64_t max);
+};
+
+/// What holds on both paths.
+State join(const State& left, const State& right);
+
+/// One program's view and the state before one slot: what can be said of a register there.
+struct At {
+  const View& view;
+  const State& state;
+  std::uint32_t slot;
+
+  std::optional<std::uint64_t> constant(unsigned reg) const;
+  std::uint64_t max(unsigned reg) const;
+  bool non_zero(unsigned reg) const;
+  /// Byte offset from this frame's R10.
+  std::optional<std::int64_t> frame_offset(unsigned reg) const;
+  /// Index of the map whose handle the register holds.
+  std::optional<std::uint32_t> map(unsigned reg) const;
+  /// What the register can point at; every kind if nothing was proven.
+  ValueKinds kinds(unsigned reg) const;
+};
+
+}  // namespace kiln::lowering

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is to be emitted for each BPF slot: the instruction made simpler with what is known, or nothing.
+//
+// Steps keep BPF's slots and registers; making native words of them is codegen.h's. A step reads and
+// writes what its emitted words will, which may be less than the BPF instruction did.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "call_plan.h"
+#include "values.h"
+
+namespace kiln::lowering {
+
+struct Step {
+  enum class Kind : std::uint8_t {
+    kNothing,   ///< unreachable, or without effect
+    kConstant,  ///< insn.dst = number
+    kPlain,     ///< `insn` as it is: arithmetic, load or store
+    kBranch,    ///< `insn`, by `ways`
+    kJump,
+    kExit,
+    kCall,      ///< CALL_LOCAL
+    kHelper,    ///< plan
+    kAtomic,
+    kPacket,    ///< LD_ABS, LD_IND
+    kTrap,      ///< proven to lead nowhere
+  };
+  Kind kind = Kind::kNothing;
+  bool reachable = false;
+  bool pure = false;   ///< writes its destination and nothing else: may be dropped if that is dead
+  bool dropped = false;  ///< found dead by liveness
+  Ways ways;
+  ValueKinds memory = 0xffff;  ///< kAtomic: what it can point at
+  Insn insn;
+  std::uint64_t number = 0;
+  std::int32_t plan = -1;
+  RegMask uses = 0, defs = 0;
+  RegMask live = 0;    ///< registers that hold BPF's value before it and are read later
+  // Stack of this function's frame, by offset from R10.
+  std::vector<StackRange> reads, writes;
+  bool reads_any_stack = false;
+  bool may_drop_store = false;  ///< a store to exactly `writes`
+};
+
+struct Steps {
+  std::vector<Step> at;  ///< by slot
+  std::vector<CallPlan> plans;
+  const CallPlan& plan(std::uint32_t slot) const { return plans[static_cast<std::size_t>(at[slot].plan)]; }
+};
+
+/// \errors kUnsupported for what is reached and the NIC can't do.
+Result<Steps> make_steps(const View& view, const Values& values);
+
+/// Fills `live` and `dropped`: drops what nothing needs, with what only fed it.
+void find_live(const View& view, Steps& steps);
+
+}  // namespace kiln::lowering

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "values.h"
+
+#include "call_plan.h"
+
+namespace kiln::lowering {
+namespace {
+
+constexpr std::uint8_t kWidenAfter = 16;  // joins, after which a word that still changes is forgotten
+
+/// Is `left op right` true? `op` is the 64-bit immediate row of the comparison.
+bool holds(Op op, std::uint64_t left, std::uint64_t right) {
+  const auto sleft = static_cast<std::int64_t>(left);
+  const auto sright = static_cast<std::int64_t>(right);
+  switch (op) {
+    case Op::JEQ64_IMM:
+      return left == right;
+    case Op::JNE64_IMM:
+      return left != right;
+    case Op::JGT64_IMM:
+      return left > right;
+    case Op::JGE64_IMM:
+      return left >= right;
+    case Op::JLT64_IMM:
+      return left < right;
+    case Op::JLE64_IMM:
+      return left <= right;
+    case Op::JSET64_IMM:
+      return (left & right) != 0;
+    case Op::JSGT64_IMM:
+      return sleft > sright;
+    case Op::JSGE64_IMM:
+      return sleft >= sright;
+    case Op::JSLT64_IMM:
+      return sleft < sright;
+    case Op::JSLE64_IMM:
+      return sleft <= sright;
+    default:
+      KILN_CHECK(!"not a comparison");
+  }
+}
+
+struct Comparison {
+  Op op;      ///< the 64-bit immediate row
+  bool wide;  ///< 64 bits compared
+};
+
+Comparison comparison(Op op) {
+  switch (op) {
+#define KILN_COMPARE(name)          \
+  case Op::name##64_IMM:            \
+  case Op::name##64_REG:            \
+    return {Op::name##64_IMM, true}; \
+  case Op::name##32_IMM:            \
+  case Op::name##32_REG:            \
+    return {Op::name##64_IMM, false};
+    KILN_COMPARE(JEQ)
+    KILN_COMPARE(JNE)
+    KILN_COMPARE(JGT)
+    KILN_COMPARE(JGE)
+    KILN_COMPARE(JLT)
+    KILN_COMPARE(JLE)
+    KILN_COMPARE(JSET)
+    KILN_COMPARE(JSGT)
+    KILN_COMPARE(JSGE)
+    KILN_COMPARE(JSLT)
+    KILN_COMPARE(JSLE)
+#undef KILN_COMPARE
+    default:
+      KILN_CHECK(!"not a comparison");
+  }
+}
+
+std::uint64_t sign_extended(std::int32_t imm) { return static_cast<std::uint64_t>(std::int64_t{imm}); }
+
+std::uint64_t narrowed(std::uint64_t value, bool is_signed) {
+  return is_signed ? sign_extended(static_cast<std::int32_t>(value)) : static_cast<std::uint32_t>(value);
+}
+
+bool is_signed_comparison(Op op) {
+  return op == Op::JSGT64_IMM || op == Op::JSGE64_IMM || op == Op::JSLT64_IMM || op == Op::JSLE64_IMM;
+}
+
+/// A constant of a map that programs can't write (.rodata), at this address.
+std::optional<std::uint64_t> read_only_data(const View& view, std::uint64_t address, unsigned bytes, bool sign) {
+  for (std::size_t i = 0; i < view.maps().size(); ++i) {
+    const MapSpec& spec = view.object().maps[i];
+    const std::uint64_t start = std::uint64_t{address::kMap} + view.maps()[i].entries;
+    const std::uint64_t size = spec.initial.size();
+    if (!spec.is_readonly || address < start || address + bytes > start + size) {
+      continue;
+    }
+    std::uint64_t value = 0;
+    for (unsigned b = 0; b < bytes; ++b) {
+      value |= std::to_integer<std::uint64_t>(spec.initial[address - start + b]) << 8 * b;
+    }
+    const unsigned unused = 64 - 8 * bytes;
+    return sign ? static_cast<std::uint64_t>(static_cast<std::int64_t>(value << unused) >> unused) : value;
+  }
+  return std::nullopt;
+}
+
+/// Value loaded from a stack word or two.
+Value filled(const At& at, std::int64_t offset, unsigned bytes) {
+  const Word* low = at.state.word(offset);
+  const Word* high = bytes == 8 ? at.state.word(offset + 4) : nullptr;
+  if (bytes < 4 || low == nullptr || (bytes == 8 && high == nullptr)) {
+    return {};
+  }
+  if (low->is_constant() && (bytes == 4 || high->is_constant())) {
+    return Value::constant(low->min | (bytes == 8 ? std::uint64_t{high->min} << 32 : 0));
+  }
+  const bool whole = bytes == 8 && low->reg != kNoRegister && low->reg == high->reg && !low->high && high->high;
+  return whole ? at.state.regs[low->reg] : Value{};
+}
+
+Value loaded(const At& at) {
+  const Insn& insn = at.view.insn(at.slot);
+  const unsigned bytes = access_bytes(insn.opcode);
+  const Op op = at.view.op(at.slot);
+  const bool sign = op == Op::LDXSB || op == Op::LDXSH || op == Op::LDXSW;
+  if (const auto base = at.frame_offset(insn.src)) {
+    return sign ? Value{} : filled(at, *base + insn.off, bytes);
+  }
+  if (const auto base = at.constant(insn.src)) {
+    if (const auto value = read_only_data(at.view, *base + sign_extended(insn.off), bytes, sign)) {
+      return Value::constant(*value);
+    }
+  }
+  return {};
+}
+
+Value moved_by(const At& at, unsigned reg, std::uint64_t by) {
+  if (const auto number = at.constant(reg)) {
+    return Value::constant(*number + by);
+  }
+  if (const auto offset = at.frame_offset(reg)) {
+    return Value::frame(*offset + static_cast<std::int64_t>(by));
+  }
+  return {};
+}
+
+/// Without looking at what the facts say of the next instruction.
+Value computed(const At& at) {
+  const Insn& insn = at.view.insn(at.slot);
+  switch (at.view.op(at.slot)) {
+    case Op::MOV64_IMM:
+      return Value::constant(sign_extended(insn.imm));
+    case Op::MOV32_IMM:
+      return Value::constant(static_cast<std::uint32_t>(insn.imm));
+    case Op::MOV64_REG:
+      if (const auto number = at.constant(insn.src)) {
+        return Value::constant(*number);
+      }
+      return at.state.regs[insn.src];
+    case Op::MOV32_REG:
+      if (const auto number = at.constant(insn.src)) {
+        return Value::constant(static_cast<std::uint32_t>(*number));
+      }
+      return {};
+    case Op::ADD64_IMM:
+      return moved_by(at, insn.dst, sign_extended(insn.imm));
+    case Op::SUB64_IMM:
+      return moved_by(at, insn.dst, 0 - sign_extended(insn.imm));
+    case Op::ADD64_REG:
+      if (const auto by = at.constant(insn.src)) {
+        return moved_by(at, insn.dst, *by);
+      }
+      return {};
+    case Op::LD_IMM64:
+      return Value::constant(at.view.wide_value(at.slot));
+    case Op::LD_MAP_IDX:
+      return Value::constant(address::kMapHandle | static_cast<std::uint32_t>(insn.imm));
+    case Op::LD_MAP_IDX_VALUE: {
+      const auto map = static_cast<std::size_t>(insn.imm);
+      const auto offset = static_cast<std::uint32_t>(at.view.wide_value(at.slot) >> 32);
+      return map < at.view.maps().size() ? Value::constant(address::kMap + at.view.maps()[map].entries + offset) : Value{};
+    }
+    case Op::LD_CODE_ADDR:
+      return Value::constant(address::kCode | (at.slot + 1 + static_cast<std::uint32_t>(insn.imm)));
+    default:
+      return at.view.row(at.slot)->form == Form::kLoad ? loaded(at) : Value{};
+  }
+}
+
+/// A store or atomic: what the frame's words hold afterwards.
+void apply_store(const At& at, State& after) {
+  const Insn& insn = at.view.insn(at.slot);
+  const Form form = at.view.row(at.slot)->form;
+  const unsigned bytes = access_bytes(insn.opcode);
+  if (const auto base = at.frame_offset(insn.dst)) {
+    const std::int64_t offset = *base + insn.off;
+    if (form == Form::kStoreImm) {
+      after.store(offset, bytes, kNoRegister, sign_extended(insn.imm), 0);
+    } else if (form == Form::kStoreReg) {
+      after.store(offset, bytes, insn.src, at.constant(insn.src), at.max(insn.src));
+    } else {
+      after.forget_bytes(offset, offset + bytes);
+    }
+    return;
+  }
+  const InsnFact* fact = at.view.fact(at.slot);
+  if (fact != nullptr && !has(fact->memory, ValueKind::kStack)) {
+    return;
+  }
+  if (fact != nullptr && at.view.in_main(at.slot)) {
+    after.forget_bytes(fact->offset_min, fact->offset_max + bytes);
+    return;
+  }
+  after.forget_words();  // in a subprogram it may be its own frame or a caller's
+}
+
+void apply_call(const At& at, State& after) {
+  const Op op = at.view.op(at.slot);
+  Value result;
+  if (op == Op::CALL_LOCAL) {
+    after.forget_words();
+  } else {
+    const CallPlan plan = plan_call(at);
+    if (plan.problem.empty()) {
+      result = plan.result;
+    }
+  }
+  for (unsigned reg = 0; reg <= 5; ++reg) {
+    after.set(reg, Value{});
+  }
+  after.set(0, result);
+}
+
+State after(const At& at) {
+  State state = at.state;
+  const Insn& insn = at.view.insn(at.slot);
+  switch (at.view.row(at.slot)->form) {
+    case Form::kAluImm:
+    case Form::kAluReg:
+    case Form::kMovSx:
+    case Form::kNeg:
+    case Form::kEnd:
+    case Form::kLoad:
+    case Form::kLd64:
+      state.set(insn.dst, result_of(at));
+      break;
+    case Form::kStoreImm:
+    case Form::kStoreReg:
+    case Form::kAtomic:
+      apply_store(at, state);
+      break;
+    case Form::kAtomicFetch: {
+      apply_store(at, state);
+      const Op op = at.view.op(at.slot);
+      const bool compares = op == Op::ATOMIC_CMPXCHG32 || op == Op::ATOMIC_CMPXCHG64;
+      state.set(compares ? 0 : insn.src, Value{});
+      break;
+    }
+    case Form::kCall:
+    case Form::kCallx:
+      apply_call(at, state);
+      break;
+    case Form::kLdPacket:
+      for (unsigned reg = 0; reg <= 5; ++reg) {
+        state.set(reg, Value{});
+      }
+      break;
+    case Form::kJmpImm:
+    case Form::kJmpReg:
+    case Form::kJa:
+    case Form::kJa32:
+    case Form::kExit:
+      break;
+  }
+  return state;
+}
+
+/// What a function may count on when it starts.
+State entry_state(const View& view, std::uint32_t function) {
+  State state;
+  state.regs[kFramePointer] = Value::frame(0);
+  if (function == 0 && view.program().type == ProgramType::kXdp) {
+    state.regs[1] = Value::constant(address::kContext);
+  }
+  return state;
+}
+
+}  // namespace
+
+Value result_of(const At& at) {
+  const Value value = computed(at);
+  if (value.kind == Value::Kind::kConstant) {
+    return value;
+  }
+  const RegFact* next = at.view.fact(at.view.next(at.slot), at.view.insn(at.slot).dst);
+  return next != nullptr && next->is_constant() ? Value::constant(next->umin) : value;
+}
+
+namespace {
+
+Ways ways_by_value(const At& at) {
+  Ways ways;
+  if (const InsnFact* fact = at.view.fact(at.slot); fact != nullptr && (fact->branch_taken || fact->branch_not_taken)) {
+    ways = {fact->branch_taken, fact->branch_not_taken};
+  }
+  const Insn& insn = at.view.insn(at.slot);
+  const Comparison compare = comparison(at.view.op(at.slot));
+  const bool immediate = at.view.row(at.slot)->form == Form::kJmpImm;
+  auto right = immediate ? std::optional(sign_extended(insn.imm)) : at.constant(insn.src);
+  auto left = at.constant(insn.dst);
+  if (left && right) {
+    if (!compare.wide) {
+      left = narrowed(*left, is_signed_comparison(compare.op));
+      right = narrowed(*right, is_signed_comparison(compare.op));
+    }
+    const bool taken = holds(compare.op, *left, *right);
+    return {taken, !taken};
+  }
+  const bool equality = compare.op == Op::JEQ64_IMM || compare.op == Op::JNE64_IMM;
+  if (compare.wide && right && *right == 0 && equality && at.non_zero(insn.dst)) {
+    const bool taken = compare.op == Op::JNE64_IMM;
+    return {taken, !taken};
+  }
+  return ways;
+}
+
+}  // namespace
+
+Ways ways_of(const At& at) {
+  Ways ways = ways_by_value(at);
+  ways.taken &= !at.view.dead(at.view.target(at.slot));
+  ways.falls &= !at.view.dead(at.view.next(at.slot));
+  return ways;
+}
+
+Values::Values(const View& view)
+    : view_(view), at_(view.slots()), leader_(view.slots(), false), joins_(view.slots(), 0) {
+  for (const Function& function : view.functions()) {
+    leader_[function.start] = true;
+  }
+  for (std::uint32_t slot = 0; slot < view.slots(); ++slot) {
+    const InsnInfo* row = view.row(slot);
+    if (row != nullptr && !view.dead(slot) &&
+        (is_conditional(*row) || row->form == Form::kJa || row->form == Form::kJa32)) {
+      leader_[view.target(slot)] = true;
+    }
+  }
+  flow_to(0, entry_state(view_, 0));
+  while (!work_.empty()) {
+    const std::uint32_t slot = *work_.begin();
+    work_.erase(work_.begin());
+    walk(slot, [](const At&) {}, [this](std::uint32_t to, const State& state) { flow_to(to, state); });
+  }
+}
+
+void Values::flow_to(std::uint32_t slot, const State& state) {
+  if (view_.dead(slot)) {
+    return;
+  }
+  std::unique_ptr<State>& known = at_[slot];
+  if (known == nullptr) {
+    known = std::make_unique<State>(state);
+    work_.insert(slot);
+    return;
+  }
+  State both = join(*known, state);
+  if (both == *known) {
+    return;
+  }
+  if (++joins_[slot] >= kWidenAfter) {
+    joins_[slot] = kWidenAfter;
+    for (std::size_t i = 0; i < both.words.size(); ++i) {
+      both.words[i] = both.words[i] == known->words[i] ? both.words[i] : Word{};
+    }
+  }
+  *known = both;
+  work_.insert(slot);
+}
+
+/// From a leader to the next one.
+void Values::walk(std::uint32_t slot, const Visit& visit, const Flow& flow) const {
+  State state = *at_[slot];
+  for (const std::uint32_t start = slot; !view_.dead(slot);) {
+    if (leader_[slot] && slot != start) {
+      flow(slot, state);
+      return;
+    }
+    const At at{view_, state, slot};
+    visit(at);
+    const Form form = view_.row(slot)->form;
+    if (form == Form::kExit) {
+      return;
+    }
+    if (form == Form::kJa || form == Form::kJa32) {
+      flow(view_.target(slot), state);
+      return;
+    }
+    if (is_conditional(*view_.row(slot))) {
+      const Ways ways = ways_of(at);
+      if (ways.taken) {
+        flow(view_.target(slot), state);
+      }
+      if (!ways.falls) {
+        return;
+      }
+    }
+    if (view_.op(slot) == Op::CALL_LOCAL) {
+      const std::uint32_t callee = view_.target(slot);
+      flow(callee, entry_state(view_, view_.function_of(callee)));
+    }
+    state = after(at);
+    slot = view_.next(slot);
+  }
+}
+
+void Values::visit(const Visit& callback) const {
+  for (std::uint32_t slot = 0; slot < view_.slots(); ++slot) {
+    if (at_[slot] != nullptr) {
+      walk(slot, callback, [](std::uint32_t, const State&) {});
+    }
+  }
+}
+
+}  // namespace kiln::lowering

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "command.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include <fmt/format.h>
+
+namespace kiln::cli {
+namespace {
+
+double percentile(std::vector<double> values, double part) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(part * static_cast<double>(values.size() - 1) + 0.5)];
+}
+
+std::string where(const EngineReport& report, const SpeedOptions& options) {
+  return report.name == "nic"
+             ? fmt::format("nic ({} core{} of {} threads at {:g} MHz, {})", options.cores,
+                           options.cores == 1 ? "" : "s", options.threads, options.clock_mhz,
+                           options.clock_source)
+             : report.name;
+}
+
+}  // namespace
+
+int fail(const Error& error) {
+  fmt::print(stderr, "kiln: {}\n", error.message);
+  switch (error.code) {
+    case Errc::kRejected:
+    case Errc::kUnsupported:
+    case Errc::kFault:
+      return kDiffers;
+    case Errc::kUsage:
+      return kUsageError;
+    case Errc::kInput:
+    case Errc::kUnavailable:
+      return kInputError;
+    case Errc::kInternal:
+      break;
+  }
+  return kBug;
+}
+
+void add_object_options(CLI::App& verb, ObjectOptions& options, bool object_required) {
+  auto* object = verb.add_option("OBJ", options.object, "BPF object file (ELF)");
+  object->required(object_required);
+  verb.add_option("--prog", options.program, "program, where the object has several");
+  verb.add_option("--btf", options.btf, "BTF that CO-RE relocates against (default: the running kernel's)");
+  verb.add_flag("--json", options.json, "JSON on standard output");
+}
+
+std::vector<std::string> split_engines(const std::string& list) {
+  if (list == "all") {
+    return {engine_names().begin(), engine_names().end()};
+  }
+  std::vector<std::string> names;
+  std::stringstream in(list);
+  for (std::string name; std::getline(in, name, ',');) {
+    names.push_back(name);
+  }
+  return names;
+}
+
+void add_speed_options(CLI::App& verb, SpeedOptions& options) {
+  verb.add_option("--cores", options.cores, "cores of the NIC that run")->check(CLI::Range(1, 32));
+  verb.add_option("--threads", options.threads, "hardware threads of each core that run")
+      ->check(CLI::Range(1, 16));
+  verb.add_option_function<double>(
+          "--clock",
+          [&options](double mhz) {
+            options.clock_mhz = mhz;
+            options.clock_source = "given";
+          },
+          "the NIC's clock in MHz (default: 150, assumed)")
+      ->check(CLI::Range(1.0, 10000.0));
+}
+
+nlohmann::ordered_json engine_json(const EngineReport& report, const SpeedOptions& options) {
+  nlohmann::ordered_json json = {{"name", report.name}};
+  if (!report.skipped.empty()) {
+    json["skipped"] = report.skipped;
+  }
+  if (!report.speed) {
+    return json;
+  }
+  const Throughput& t = *report.speed;
+  const Speed speed = speed_of(t, options.clock_mhz);
+  json["mpps"] = speed.mpps;
+  if (speed.ns_median > 0) {
+    json["ns_per_packet"] = {{"median", speed.ns_median}, {"min", speed.ns_min}, {"max", speed.ns_max}};
+  }
+  if (t.cycles_per_packet > 0) {
+    json["cycles_per_packet"] = t.cycles_per_packet;
+    json["clock_mhz"] = options.clock_mhz;
+    json["clock_source"] = options.clock_source;
+    json["cores"] = options.cores;
+    json["threads"] = options.threads;
+    if (!t.latency_cycles.empty()) {
+      const double ns = 1000.0 / options.clock_mhz;
+      json["latency_ns"] = {{"p50", percentile(t.latency_cycles, 0.50) * ns},
+                            {"p99", percentile(t.latency_cycles, 0.99) * ns},
+                            {"max", percentile(t.latency_cycles, 1.0) * ns}};
+    }
+  }
+  if (t.insns_per_packet > 0) {
+    json["insns_per_packet"] = t.insns_per_packet;
+  }
+  return json;
+}
+
+std::string engine_table(const std::vector<EngineReport>& reports, const SpeedOptions& options) {
+  std::string text = fmt::format("  {:<8} {:>9} {:>20} {:>14} {:>13} {:>15}\n", "engine", "Mpps", "ns/packet (spread)",
+                                 "cycles/packet", "insns/packet", "latency p50 ns");
+  for (const EngineReport& report : reports) {
+    if (!report.skipped.empty()) {
+      text += fmt::format("  {:<8} skipped: {}\n", report.name, report.skipped);
+      continue;
+    }
+    if (!report.speed) {
+      text += fmt::format("  {:<8} {}\n", report.name, report.speed_error);
+      continue;
+    }
+    const Throughput& t = *report.speed;
+    const Speed speed = speed_of(t, options.clock_mhz);
+    auto cell = [](bool there, const std::string& value) { return there ? value : std::string("-"); };
+    text += fmt::format(
+        "  {:<8} {:>9.3f} {:>20} {:>14} {:>13} {:>15}\n", report.name, speed.mpps,
+        cell(speed.ns_median > 0,
+             fmt::format("{:.1f} ({:.1f}-{:.1f})", speed.ns_median, speed.ns_min, speed.ns_max)),
+        cell(t.cycles_per_packet > 0, fmt::format("{:.1f}", t.cycles_per_packet)),
+        cell(t.insns_per_packet > 0, fmt::format("{:.1f}", t.insns_per_packet)),
+        cell(!t.latency_cycles.empty(),
+             t.latency_cycles.empty()
+                 ? ""
+                 : fmt::format("{:.0f}", percentile(t.latency_cycles, 0.5) * 1000.0 / options.clock_mhz)));
+  }
+  return text;
+}
+
+std::string speed_sentence(const std::string& program, const std::vector<EngineReport>& reports,
+                           const SpeedOptions& options) {
+  const EngineReport* nic = nullptr;
+  const EngineReport* cpu = nullptr;  // the fastest
+  for (const EngineReport& report : reports) {
+    if (!report.speed) {
+      continue;
+    }
+    if (report.name == "nic") {
+      nic = &report;
+    } else if (cpu == nullptr || speed_of(*report.speed, 1).mpps > speed_of(*cpu->speed, 1).mpps) {
+      cpu = &report;
+    }
+  }
+  if (nic == nullptr || cpu == nullptr) {
+    return "";
+  }
+  const double nic_mpps = speed_of(*nic->speed, options.clock_mhz).mpps;
+  const Speed on_cpu = speed_of(*cpu->speed, options.clock_mhz);
+  return fmt::format(
+      "{} on {} takes {:.2f} million packets a second, {:.2f} times the {:.2f} of {} on one CPU core "
+      "({:.1f} ns a packet, {:.1f} to {:.1f}).",
+      program, where(*nic, options), nic_mpps, nic_mpps / on_cpu.mpps, on_cpu.mpps, cpu->name,
+      on_cpu.ns_median, on_cpu.ns_min, on_cpu.ns_max);
+}
+
+}  // namespace kiln::cli

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every verb of the command line shares: common options, exit statuses, engine lists.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <kiln/compare.h>
+#include <kiln/result.h>
+
+namespace kiln::cli {
+
+// Documented in README.md and `kiln --help`.
+enum ExitStatus { kDone = 0, kDiffers = 1, kUsageError = 2, kInputError = 3, kBug = 4 };
+
+/// Prints "kiln: message" on standard error and gives the exit status of the error's kind.
+int fail(const Error& error);
+
+/// OBJ, --prog, --btf, --json.
+struct ObjectOptions {
+  std::string object;
+  std::string program;
+  std::string btf;
+  bool json = false;
+};
+void add_object_options(CLI::App& verb, ObjectOptions& options, bool object_required = true);
+
+/// Splits "a,b,c"; "all" gives every engine.
+std::vector<std::string> split_engines(const std::string& list);
+
+/// --cores, --threads, --clock.
+void add_speed_options(CLI::App& verb, SpeedOptions& options);
+
+/// The "engines" member of compare's and bench's JSON.
+nlohmann::ordered_json engine_json(const EngineReport& report, const SpeedOptions& options);
+/// Rows of the table under compare and bench, with its header.
+std::string engine_table(const std::vector<EngineReport>& reports, const SpeedOptions& options);
+/// "On nic (...) xdp1 runs ... times as fast as on jit (...)"; empty with fewer than two speeds.
+std::string speed_sentence(const std::string& program, const std::vector<EngineReport>& reports,
+                           const SpeedOptions& options);
+
+/// Each verb registers itself; its exit status goes to `status`.
+void add_info(CLI::App& app, int& status);
+void add_disasm(CLI::App& app, int& status);
+void add_verify(CLI::App& app, int& status);
+void add_run(CLI::App& app, int& status);
+void add_compare(CLI::App& app, int& status);
+void add_bench(CLI::App& app, int& status);
+
+}  // namespace kiln::cli

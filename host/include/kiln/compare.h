@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The same frames through several engines, one frame in flight: what differs, then how fast each is.
+//
+// The first engine that runs is the reference. Frames count only where they leave the program (pass,
+// tx, redirect); a dropped frame has no bytes. Redirect targets are compared between engines
+// that tell them (the kernel's test run does not). The kernel has a clock, random numbers and processor
+// numbers of its own: where a program asks for those, a frame or map that differs on `kernel` is
+// listed with that excuse and does not count.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <kiln/prepare.h>
+
+namespace kiln {
+
+struct SpeedOptions {
+  double clock_mhz = 150;
+  std::string clock_source = "assumed";  ///< or "given": how the clock was found
+  std::uint32_t cores = 1;
+  std::uint32_t threads = 8;
+  MeasureOptions measure;
+};
+
+/// One engine's part of a comparison.
+struct EngineReport {
+  std::string name;
+  std::string skipped;  ///< why it did not run; empty if it did
+  std::array<std::uint64_t, 5> verdicts{};  ///< by Verdict
+  std::optional<Throughput> speed;
+  std::string speed_error;  ///< why there is no speed
+};
+
+struct Difference {
+  std::optional<std::uint64_t> packet;  ///< counted from 1, as capture viewers do; none: map state at the end
+  std::string what;                     ///< "verdict", "frame", "redirect", "map NAME", "fault"
+  std::string engine;
+  std::string expected, got;
+  std::string excuse;  ///< why it is not counted as disagreement; empty: it is
+};
+
+struct Comparison {
+  std::string program;
+  std::uint64_t packets = 0;   ///< given to every engine
+  std::uint64_t unfit = 0;     ///< too short or too long for a buffer, given to none
+  std::vector<EngineReport> engines;
+  std::vector<Difference> differences;     ///< the first kMaxDifferences
+  std::uint64_t difference_count = 0;      ///< those without an excuse
+  std::uint64_t excused_count = 0;
+  bool agree() const { return difference_count == 0; }
+};
+inline constexpr std::size_t kMaxDifferences = 100;
+
+/// \errors kUnavailable if fewer than two engines can run the program (with each one's reason), and
+///         what prepare-time functions give. A fault of an engine is a difference, not an error.
+Result<Comparison> compare_engines(const Prepared& prepared, const std::string& maps_path,
+                                   const std::vector<std::string>& engines,
+                                   const std::vector<Frame>& frames, const SpeedOptions& options);
+
+/// Measures one engine from a fresh load, per-CPU maps sized for the threads that run.
+Result<Throughput> measure_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
+                                  const std::vector<Frame>& frames, const SpeedOptions& options);
+
+/// Frames that fit the environment's buffer.
+std::vector<Frame> fitting_frames(const std::vector<Frame>& frames, const Environment& environment);
+
+// What the numbers mean.
+struct Speed {
+  double mpps = 0;
+  double ns_median = 0, ns_min = 0, ns_max = 0;  ///< CPU engines; 0 for the NIC
+};
+Speed speed_of(const Throughput& throughput, double clock_mhz);
+
+}  // namespace kiln

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From a file name to something an engine can run: load, choose the program, verify, lay out maps.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <kiln/engine.h>
+#include <kiln/load.h>
+#include <kiln/verifier.h>
+
+namespace kiln {
+
+/// A verified program of an object. Not movable: engines keep a pointer to `object`.
+struct Prepared {
+  Object object;
+  std::size_t entry = 0;
+  VerifiedObject verified;
+  Environment environment;
+
+  Prepared() = default;
+  Prepared(const Prepared&) = delete;
+  Prepared& operator=(const Prepared&) = delete;
+  const Program& program() const { return object.programs[entry]; }
+};
+
+/// Loads the object, picks program `name` (see select_program) and verifies it and every program that
+/// a prog array of the object can tail-call.
+/// \errors what load_object_file and select_program give; kRejected with the verifier's words,
+///         instruction and source line.
+Result<std::unique_ptr<Prepared>> prepare(const std::string& path, const std::string& name,
+                                          const LoadOptions& options);
+
+/// The object's maps as the object describes them, then --maps JSON over that if `maps_path` is not empty.
+/// \param cpu_count  values per entry of per-CPU maps.
+Result<MapSet> initial_maps(const Prepared& prepared, const std::string& maps_path, std::uint32_t cpu_count);
+
+/// "insn 12 (xdp1.c:40: if (data + 14 > end))", or without the source where there is none.
+std::string describe_insn(const Program& program, std::uint32_t insn);
+
+struct EngineOptions {
+  std::uint32_t cores = 1;    ///< NIC
+  std::uint32_t threads = 8;  ///< NIC, per core
+};
+
+/// Names of all engines, in the order they are reported.
+std::span<const std::string_view> engine_names();
+/// \errors kUsage: no such engine; the message lists them.
+Result<std::unique_ptr<Engine>> make_engine(std::string_view name, const EngineOptions& options);
+
+}  // namespace kiln

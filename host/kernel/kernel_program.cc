@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Map references stay indices: the kernel resolves them through fd_array.
+#include "kernel_program.h"
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <memory>
+#include <vector>
+
+namespace kiln::kernel {
+namespace {
+
+constexpr std::uint32_t kLogStatistics = 4;     // BPF_LOG_STATS
+constexpr std::uint32_t kLogBytes = 16u << 20;  // the pages that are not written cost nothing
+
+bool in_section(const Program& program, std::string_view part) {
+  return program.type == ProgramType::kXdp && program.section.find(part) != std::string::npos;
+}
+
+bpf_attach_type attach_type(const Program& program) {
+  if (in_section(program, "/devmap")) {
+    return BPF_XDP_DEVMAP;
+  }
+  if (in_section(program, "/cpumap")) {
+    return BPF_XDP_CPUMAP;
+  }
+  return program.type == ProgramType::kXdp ? BPF_XDP : bpf_attach_type{};
+}
+
+std::vector<bpf_func_info> function_types(const Program& program) {
+  std::vector<bpf_func_info> result;
+  for (const Subprogram& function : program.subprograms) {
+    if (function.btf_func == 0) {
+      return {};  // all or none
+    }
+    result.push_back({.insn_off = function.start, .type_id = function.btf_func});
+  }
+  return result;
+}
+
+/// Lines that tell the state before an instruction or show the source are not the reason.
+bool is_trace(std::string_view line) {
+  const std::size_t digits = line.find_first_not_of("0123456789");
+  return line.starts_with(';') || line.starts_with("from ") ||
+         (digits != 0 && digits != std::string_view::npos && line[digits] == ':');
+}
+
+}  // namespace
+
+bool runs_from_map(const Program& program) {
+  return in_section(program, "/devmap") || in_section(program, "/cpumap");
+}
+
+Loaded load_program(const Object& object, const Program& program, std::span<const int> maps,
+                    int btf, std::uint32_t log_level) {
+  const std::vector<std::uint64_t> insns = encode_all(program.insns);
+  static_assert(sizeof(bpf_insn) == sizeof insns[0]);
+  const std::vector<bpf_func_info> functions = function_types(program);
+  const auto log = std::make_unique_for_overwrite<char[]>(kLogBytes);
+  log[0] = '\0';
+  bpf_prog_load_opts options{};
+  options.sz = sizeof options;
+  options.expected_attach_type = attach_type(program);
+  options.prog_flags = program.has_frags ? BPF_F_XDP_HAS_FRAGS : 0;
+  options.fd_array = maps.data();
+  options.log_level = log_level | kLogStatistics;
+  options.log_buf = log.get();
+  options.log_size = kLogBytes;
+  if (btf >= 0 && !functions.empty()) {
+    options.prog_btf_fd = static_cast<__u32>(btf);
+    options.func_info = functions.data();
+    options.func_info_cnt = static_cast<__u32>(functions.size());
+    options.func_info_rec_size = sizeof(bpf_func_info);
+  }
+  Loaded loaded;
+  loaded.fd =
+      Fd(bpf_prog_load(static_cast<bpf_prog_type>(program.type), kernel_name(program.name).c_str(),
+                       object.license.c_str(), reinterpret_cast<const bpf_insn*>(insns.data()),
+                       insns.size(), &options));
+  loaded.error = loaded.fd ? 0 : errno;
+  loaded.log = log.get();
+  return loaded;
+}
+
+std::string reason(const Loaded& loaded) {
+  constexpr std::size_t kMaxLines = 4;
+  std::vector<std::string_view> lines;
+  std::string_view rest = loaded.log;
+  while (!rest.empty()) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    if (line.starts_with("processed ") || line.starts_with("verification time") ||
+        line.starts_with("stack depth")) {
+      break;  // the statistics, at the end
+    }
+    if (is_trace(line)) {
+      lines.clear();
+    } else if (!line.empty()) {
+      lines.push_back(line);
+    }
+  }
+  if (lines.empty()) {
+    return errno_text(loaded.error);
+  }
+  std::string text;
+  const std::size_t first = lines.size() > kMaxLines ? lines.size() - kMaxLines : 0;
+  for (std::size_t i = first; i < lines.size(); ++i) {
+    text += i == first ? "" : "; ";
+    text += lines[i];
+  }
+  return text;
+}
+
+std::uint64_t log_number(const std::string& log, std::string_view before) {
+  const std::size_t at = log.rfind(before);
+  std::uint64_t number = 0;
+  if (at != std::string::npos) {
+    std::from_chars(log.data() + at + before.size(), log.data() + log.size(), number);
+  }
+  return number;
+}
+
+}  // namespace kiln::kernel

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One call of BPF_PROG_TEST_RUN with an XDP program and a frame.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <kiln/engine.h>
+
+namespace kiln::kernel {
+
+struct TestRun {
+  std::uint32_t code = 0;         ///< what the program returned, the last time
+  std::uint32_t frame_bytes = 0;  ///< of the frame afterwards, in `out`
+  double kernel_ns = 0;  ///< mean over the repeats as the kernel took it, whole nanoseconds
+  double thread_ns = 0;  ///< of the whole call, without time in which others ran
+};
+
+/// \param out  where the frame goes afterwards; grows if it must.
+/// \errors kInput for a frame that the kernel refuses; kUnsupported for an interface that isn't
+/// there.
+Result<TestRun> test_run(int program, const Frame& frame, std::uint32_t repeat,
+                         std::vector<std::byte>& out);
+
+}  // namespace kiln::kernel

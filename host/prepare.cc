@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <kiln/prepare.h>
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <kiln/capture.h>
+#include <kiln/cpu_engines.h>
+#include <kiln/kernel_engine.h>
+#include <kiln/nic_engine.h>
+
+namespace kiln {
+namespace {
+
+/// `entry` and the targets of prog-array slots: what may run.
+std::vector<std::size_t> programs_that_may_run(const Object& object, std::size_t entry) {
+  std::vector<std::size_t> programs = {entry};
+  for (const MapSpec& map : object.maps) {
+    if (map.type != MapType::kProgArray) {
+      continue;
+    }
+    for (const MapSpec::Slot& slot : map.slots) {
+      if (std::find(programs.begin(), programs.end(), slot.target) == programs.end()) {
+        programs.push_back(slot.target);
+      }
+    }
+  }
+  return programs;
+}
+
+}  // namespace
+
+std::string describe_insn(const Program& program, std::uint32_t insn) {
+  const SourceLine* line = program.line_of(insn);
+  if (line == nullptr) {
+    return fmt::format("insn {}", insn);
+  }
+  return fmt::format("insn {} ({}:{}: {})", insn, line->file, line->line, line->text);
+}
+
+Result<std::unique_ptr<Prepared>> prepare(const std::string& path, const std::string& name,
+                                          const LoadOptions& options) {
+  auto prepared = std::make_unique<Prepared>();
+  auto object = load_object_file(path, options);
+  if (!object) {
+    return object.error();
+  }
+  prepared->object = std::move(object).value();
+  auto entry = select_program(prepared->object, name);
+  if (!entry) {
+    return entry.error();
+  }
+  prepared->entry = *entry;
+  if (prepared->program().type != ProgramType::kXdp) {
+    return Error{Errc::kUsage, fmt::format("{}: program {} is of type {}, only XDP programs run on frames",
+                                           path, prepared->program().name,
+                                           program_type_name(prepared->program().type))};
+  }
+  prepared->verified.object = &prepared->object;
+  prepared->verified.facts.resize(prepared->object.programs.size());
+  for (std::size_t index : programs_that_may_run(prepared->object, prepared->entry)) {
+    const Program& program = prepared->object.programs[index];
+    VerifyResult result = verify(prepared->object, program);
+    if (!result.accepted) {
+      return Error{Errc::kRejected, fmt::format("{}: {}: rejected by the verifier at {}: {}", path, program.name,
+                                                describe_insn(program, result.insn), result.message)};
+    }
+    prepared->verified.facts[index] = std::move(result.facts);
+  }
+  return prepared;
+}
+
+Result<MapSet> initial_maps(const Prepared& prepared, const std::string& maps_path,
+                            std::uint32_t cpu_count) {
+  auto maps = MapSet::create(prepared.object.maps, cpu_count);
+  if (!maps || maps_path.empty()) {
+    return maps;
+  }
+  auto json = read_text(maps_path);
+  if (!json) {
+    return json.error();
+  }
+  if (auto loaded = load_maps_json(*maps, *json); !loaded) {
+    Error error = loaded.error();
+    error.message = maps_path + ": " + error.message;
+    return error;
+  }
+  return maps;
+}
+
+std::span<const std::string_view> engine_names() {
+  static constexpr std::array<std::string_view, 4> kNames = {"interp", "jit", "nic", "kernel"};
+  return kNames;
+}
+
+Result<std::unique_ptr<Engine>> make_engine(std::string_view name, const EngineOptions& options) {
+  if (name == "interp") {
+    return make_interp();
+  }
+  if (name == "jit") {
+    return make_jit();
+  }
+  if (name == "nic") {
+    return make_nic({.cores = options.cores, .threads = options.threads});
+  }
+  if (name == "kernel") {
+    return make_kernel();
+  }
+  return Error{Errc::kUsage, fmt::format("no engine '{}': there are {}", name,
+                                         fmt::join(engine_names(), ", "))};
+}
+
+}  // namespace kiln

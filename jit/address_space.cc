@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "address_space.h"
+
+#include <fmt/format.h>
+
+namespace kiln {
+namespace {
+
+constexpr std::uint32_t kReadOnlyForPrograms = 1u << 7;   // BPF_F_RDONLY_PROG
+constexpr std::uint64_t kNullPage = 4096;
+constexpr std::uint64_t kNear = 4096;  // how far off an address may be and still mean a region
+constexpr std::uint32_t kWriteOnlyForPrograms = 1u << 8;  // BPF_F_WRONLY_PROG
+
+std::uint64_t host_address(const void* at) { return reinterpret_cast<std::uintptr_t>(at); }
+
+/// [address, address + size) inside [base, base + bytes), without overflow. `size` is at most 4 GiB.
+bool inside(std::uint64_t address, std::uint64_t size, std::uint64_t base, std::uint64_t bytes) {
+  const std::uint64_t offset = address - base;
+  return offset <= bytes && size <= bytes - offset;
+}
+
+/// Map types whose elements are not the program's to touch directly.
+bool opaque(MapType type) {
+  return type == MapType::kProgArray || type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps ||
+         type == MapType::kCpumap || type == MapType::kPerfEventArray;
+}
+
+}  // namespace
+
+AddressSpace::AddressSpace(FrameMemory& frame, MapSet& maps, AddressSpaceKind kind)
+    : frame_(&frame),
+      maps_(&maps),
+      tagged_(kind == AddressSpaceKind::kTagged),
+      trusted_(kind == AddressSpaceKind::kHostTrusted),
+      context_bytes_(address::kCtxBytes),
+      context_(tagged_ ? address::kContext : host_address(frame.context)),
+      stack_(tagged_ ? address::kStack : host_address(frame.stack)),
+      arena_(tagged_ ? address::kMap : host_address(maps.arena().data())) {}
+
+std::uint64_t AddressSpace::stack_top() const { return stack_ + address::kStackBytes; }
+
+std::byte* AddressSpace::checked(std::uint64_t address, std::uint64_t size, Access access) {
+  if (inside(address, size, stack_, address::kStackBytes)) {
+    return frame_->stack + (address - stack_);
+  }
+  const FramePosition& position = frame_->position;
+  if (inside(address, size, frame_->window_address + position.meta, position.end - position.meta)) {
+    return frame_->window + (address - frame_->window_address);
+  }
+  if (access == Access::kRead && inside(address, size, context_, context_bytes_)) {
+    return reinterpret_cast<std::byte*>(frame_->context) + (address - context_);
+  }
+  const std::uint64_t offset = address - arena_;
+  if (inside(address, size, arena_, maps_->arena().size()) && inside_value(offset, size, access)) {
+    return maps_->arena().data() + offset;
+  }
+  return nullptr;
+}
+
+bool AddressSpace::inside_value(std::uint64_t offset, std::uint64_t size, Access access) const {
+  for (std::size_t map = 0; map < maps_->size(); ++map) {
+    const MapDescriptor& layout = maps_->descriptor(map);
+    const std::uint64_t bytes = std::uint64_t{layout.entry_count} * layout.entry_stride;
+    if (!inside(offset, size, layout.entries, bytes)) {
+      continue;
+    }
+    const MapSpec& spec = maps_->spec(map);
+    const bool writable = !spec.is_readonly && (spec.flags & kReadOnlyForPrograms) == 0;
+    const bool readable = (spec.flags & kWriteOnlyForPrograms) == 0;
+    if (opaque(spec.type) || !(access == Access::kWrite ? writable : readable)) {
+      return false;
+    }
+    const std::uint64_t in_entry = (offset - layout.entries) % layout.entry_stride;
+    for (std::uint32_t cpu = 0; cpu < layout.cpu_count; ++cpu) {
+      if (inside(in_entry, size, layout.value_offset + std::uint64_t{cpu} * layout.value_stride, layout.value_size)) {
+        return true;
+      }
+    }
+    return false;
+  }
+  return false;
+}
+
+std::string AddressSpace::explain(std::uint64_t address, std::uint64_t size, Access access) const {
+  const std::string what =
+      fmt::format("{} of {} bytes at {:#x}: ", access == Access::kWrite ? "store" : "load", size, address);
+  if (address < kNullPage) {
+    return what + "in the null page";
+  }
+  if (access == Access::kWrite && inside(address, size, context_, context_bytes_)) {
+    return what + "the context is read only";
+  }
+  const FramePosition& position = frame_->position;
+  const struct {
+    const char* name;
+    std::uint64_t base, bytes;
+  } regions[] = {{"context", context_, context_bytes_},
+                 {"stack", stack_, address::kStackBytes},
+                 {"packet", frame_->window_address + position.meta, position.end - position.meta}};
+  // The region that was meant is the one that is nearest, if any is near.
+  std::uint64_t nearest = kNear;
+  std::string why = "in no region of memory";
+  for (const auto& region : regions) {
+    const std::uint64_t end = region.base + region.bytes;
+    const std::uint64_t distance = address < region.base ? region.base - address : address > end ? address - end : 0;
+    if (region.bytes != 0 && distance < nearest) {
+      nearest = distance;
+      why = fmt::format("outside the {} [{:#x}, {:#x})", region.name, region.base, end);
+    }
+  }
+  if (!maps_->arena().empty() && inside(address, 0, arena_, maps_->arena().size())) {
+    why = "not inside one map value that the program may access so";
+  }
+  return what + why;
+}
+
+}  // namespace kiln

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From an address in a program's register to bytes of the host: the one memory interface of both CPU engines
+// and of every helper.
+//
+// Each region has a base in the program's address space: the tags of address.h for the interpreter, the
+// host's own addresses for the JIT. Checked, an access must lie inside one region: context (read only), stack,
+// packet from data_meta to data_end, or the value of one map entry. Trusted (the program was verified, and its
+// addresses are the host's), at() is a cast.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include <kiln/map_set.h>
+
+#include "frame_memory.h"
+
+namespace kiln {
+
+enum class Access : std::uint8_t { kRead, kWrite };
+
+enum class AddressSpaceKind : std::uint8_t {
+  kTagged,       ///< the addresses of address.h, every access checked
+  kHost,         ///< host addresses, every access checked
+  kHostTrusted,  ///< host addresses of verified programs, no checks
+};
+
+class AddressSpace {
+ public:
+  AddressSpace(FrameMemory& frame, MapSet& maps, AddressSpaceKind kind);
+
+  /// \return nullptr if the access is not allowed; then explain() says why.
+  std::byte* at(std::uint64_t address, std::uint64_t size, Access access) {
+    if (trusted_) {
+      return reinterpret_cast<std::byte*>(address);  // NOLINT(performance-no-int-to-ptr): a host address it is
+    }
+    return checked(address, size, access);
+  }
+  std::byte* checked(std::uint64_t address, std::uint64_t size, Access access);
+
+  /// "outside the packet [0x30000100, 0x3000014a)": why an access is refused.
+  std::string explain(std::uint64_t address, std::uint64_t size, Access access) const;
+
+  std::uint64_t context() const { return context_; }
+  std::uint64_t stack_top() const;  ///< R10 of the first function
+  std::uint64_t map_value(std::uint32_t arena_offset) const { return arena_ + arena_offset; }
+  /// Raw runs have no context: R1 points at the packet.
+  void without_context() { context_bytes_ = 0; }
+
+ private:
+  /// Whether arena bytes [offset, offset + size) lie inside one value that `access` may touch.
+  bool inside_value(std::uint64_t offset, std::uint64_t size, Access access) const;
+
+  FrameMemory* frame_;
+  MapSet* maps_;
+  bool tagged_;
+  bool trusted_;
+  std::uint32_t context_bytes_;
+  std::uint64_t context_ = 0;
+  std::uint64_t stack_ = 0;
+  std::uint64_t arena_ = 0;
+};
+
+}  // namespace kiln

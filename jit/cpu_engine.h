@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the two CPU engines have in common: loading an object, giving a frame to a program, measuring.
+//
+// A derived engine prepares the decoded programs (nothing, or machine code) and executes one frame.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <kiln/engine.h>
+
+#include "helper_runtime.h"
+#include "measure.h"
+
+namespace kiln {
+
+class CpuEngine : public Engine {
+ public:
+  Result<void> load(const VerifiedObject& object, std::size_t entry, MapSet maps,
+                    const Environment& environment) override;
+  Result<Outcome> run(const Frame& frame) override;
+  Result<MapSet> maps() override;
+  Result<Throughput> measure(std::span<const Frame> frames, const MeasureOptions& options) override;
+
+ protected:
+  /// Which helpers it has (helpers.def).
+  virtual EngineSet helper_set() const = 0;
+  /// How its programs address memory. \param trusted  every program that can run was verified.
+  virtual AddressSpaceKind address_space(bool trusted) const = 0;
+  /// Called once per load(), when runtime() and programs() are complete.
+  virtual Result<void> prepare() = 0;
+  /// Runs the entry program on the frame that is in frame memory. \return R0.
+  virtual Result<std::uint64_t> execute() = 0;
+  /// The timed part of measure().
+  virtual Result<TimedRound> time_round(const FrameRack& rack, double seconds) = 0;
+  /// Instructions executed so far by all runs, 0 if it does not count.
+  virtual std::uint64_t executed() const = 0;
+
+  HelperRuntime& runtime() { return *runtime_; }
+  const std::vector<Code>& programs() const { return programs_; }
+  std::size_t entry() const { return entry_; }
+  /// Whether measure() has to put the frame's bytes back after each run.
+  bool restores_frames() const;
+
+ private:
+  Result<void> check_loaded() const;
+  Result<std::vector<Code>> decode(const VerifiedObject& object, std::size_t entry, MapSet& maps) const;
+
+  std::vector<Code> programs_;
+  std::size_t entry_ = 0;
+  LowPages pages_;
+  FrameMemory frame_;
+  std::unique_ptr<HelperRuntime> runtime_;
+};
+
+}  // namespace kiln

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "frame_memory.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace kiln {
+
+Result<LowPages> LowPages::map(std::size_t bytes) {
+  void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  if (at == MAP_FAILED) {
+    return Error{Errc::kUnavailable,
+                 fmt::format("no {} bytes of memory below 2 GiB for packet buffers: {}", bytes, std::strerror(errno))};
+  }
+  LowPages pages;
+  pages.data_ = static_cast<std::byte*>(at);
+  pages.bytes_ = bytes;
+  return pages;
+}
+
+LowPages::LowPages(LowPages&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+LowPages& LowPages::operator=(LowPages&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+LowPages::~LowPages() {
+  if (data_ != nullptr) {
+    ::munmap(data_, bytes_);
+  }
+}
+
+void FrameMemory::publish() {
+  context[address::kCtxData / 4] = static_cast<std::uint32_t>(window_address + position.data);
+  context[address::kCtxDataEnd / 4] = static_cast<std::uint32_t>(window_address + position.end);
+  context[address::kCtxDataMeta / 4] = static_cast<std::uint32_t>(window_address + position.meta);
+}
+
+void FrameMemory::begin(const Frame& frame) {
+  position = {};
+  position.end += static_cast<std::uint32_t>(frame.data.size());
+  publish();
+  context[address::kCtxIngressIfindex / 4] = frame.ingress_ifindex;
+  context[address::kCtxRxQueueIndex / 4] = frame.rx_queue;
+  context[address::kCtxEgressIfindex / 4] = 0;
+}
+
+Result<void> check_length(const Frame& frame, std::uint32_t window_bytes) {
+  if (frame.data.size() < kMinFrame || frame.data.size() > max_frame(window_bytes)) {
+    return Error{Errc::kInput, fmt::format("frame of {} bytes: an engine takes {} to {}", frame.data.size(), kMinFrame,
+                                           max_frame(window_bytes))};
+  }
+  return {};
+}
+
+}  // namespace kiln

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The helper table and what all helpers share. The helpers themselves: helper_maps.cc, helper_packet.cc,
+// helper_misc.cc, helper_trace.cc.
+#include "helper_runtime.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace kiln {
+
+HelperRuntime::HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env,
+                             AddressSpaceKind kind)
+    : frame(frame_memory),
+      maps(std::move(map_set)),
+      memory(frame, maps, kind),
+      environment(env),
+      random(env.random_seed),
+      print_trace(std::getenv("KILN_TRACE_PRINTK") != nullptr) {}
+
+void HelperRuntime::begin_frame() {
+  stack_top = memory.stack_top();
+  r1 = memory.context();
+  r2 = 0;
+  budget = kInstructionBudget;
+  call_depth = 0;
+  tail_calls = 0;
+  faulted = 0;
+  redirect.reset();
+  events.clear();
+}
+
+std::uint64_t HelperRuntime::fault(std::string message) {
+  if (faulted == 0) {
+    faulted = 1;
+    fault_message = std::move(message);
+  }
+  return 0;
+}
+
+const std::byte* HelperRuntime::read(std::uint64_t address, std::uint64_t size) {
+  const std::byte* at = memory.at(address, size, Access::kRead);
+  if (at == nullptr) {
+    fault(memory.explain(address, size, Access::kRead));
+  }
+  return at;
+}
+
+std::byte* HelperRuntime::write(std::uint64_t address, std::uint64_t size) {
+  std::byte* at = memory.at(address, size, Access::kWrite);
+  if (at == nullptr) {
+    fault(memory.explain(address, size, Access::kWrite));
+  }
+  return at;
+}
+
+std::optional<std::uint32_t> HelperRuntime::map_of(std::uint64_t handle) {
+  const std::uint64_t map = handle - address::kMapHandle;
+  if (map >= maps.size()) {
+    fault(fmt::format("{:#x} is not a map", handle));
+    return std::nullopt;
+  }
+  return static_cast<std::uint32_t>(map);
+}
+
+HelperFunction helper_function(std::uint32_t number) {
+  switch (number) {
+#define KILN_HELPER(nr, name, ...) \
+  case nr:                         \
+    return &helper_##name;
+#include <kiln/helpers.def>
+    default:
+      return nullptr;
+  }
+}
+
+CallxTarget resolve_callx(std::uint64_t value, const Code& code, HelperRuntime& machine) {
+  const std::uint64_t slot = value - address::kCode;
+  if (slot < code.insns.size()) {
+    if (const Function* function = code.function_at(static_cast<std::uint32_t>(slot))) {
+      return {.helper = 0, .function = static_cast<std::uint64_t>(function - code.functions.data())};
+    }
+    machine.fault(fmt::format("callx to slot {}, which is not the start of a function", slot));
+    return {};
+  }
+  const HelperFunction helper = value < 0x10000 ? helper_function(static_cast<std::uint32_t>(value)) : nullptr;
+  if (helper == nullptr || value == kTailCallHelper) {
+    machine.fault(fmt::format("callx to {:#x}: neither a function of the program nor a helper to be called so", value));
+    return {};
+  }
+  return {.helper = reinterpret_cast<std::uintptr_t>(helper), .function = 0};
+}
+
+PacketLoad load_from_packet(std::uint64_t r6, std::uint64_t offset, std::uint64_t size, MachineState* machine) {
+  HelperRuntime& m = runtime(machine);
+  if (r6 != m.r1) {
+    m.fault("LD_ABS and LD_IND need the context in r6");
+    return {};
+  }
+  // A negative offset is classic BPF's way to ask for things other than packet bytes; there are none here.
+  const std::span<const std::byte> packet = m.frame.frame();
+  const auto at = static_cast<std::int32_t>(offset);
+  if (at < 0 || static_cast<std::uint64_t>(at) + size > packet.size()) {
+    return {};
+  }
+  std::uint64_t value = 0;
+  for (std::uint64_t i = 0; i < size; ++i) {
+    value = value << 8 | std::to_integer<std::uint64_t>(packet[static_cast<std::size_t>(at) + i]);
+  }
+  return {.value = value, .ok = 1};
+}
+
+}  // namespace kiln

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The helper functions of the CPU engines, and the machine state they work on. One implementation: the
+// interpreter and the code that the JIT emits call the same functions.
+//
+// A helper takes the five argument registers and the machine, and returns R0. The first five C arguments are
+// where BPF's R1..R5 lie in the JIT's register mapping, so a helper call costs no moves. Addresses go through
+// AddressSpace: checked, a bad one sets `faulted` and the engine stops; trusted, they are used as they are.
+// Semantics are Linux 6.18's, to the errno (helper_*.cc name the kernel function).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <kiln/engine.h>
+#include <kiln/helpers.h>
+
+#include "address_space.h"
+#include "code.h"
+
+namespace kiln {
+
+/// What emitted code touches by offset. Standard layout.
+struct MachineState {
+  std::uint64_t stack_top = 0;      ///< R10 of the first function
+  std::uint64_t r1 = 0;             ///< argument registers at entry
+  std::uint64_t r2 = 0;
+  std::uint64_t host_stack = 0;     ///< JIT: where to unwind to on a fault
+  std::int64_t budget = 0;          ///< jumps back and calls left before the run counts as a runaway
+  std::uint32_t slot = 0;           ///< for messages: the instruction being executed
+  std::uint32_t program = 0;        ///< ... and its program; tail calls change it
+  std::uint32_t call_depth = 0;     ///< local calls under way (JIT without Facts)
+  std::uint32_t tail_calls = 0;     ///< made for this frame
+  std::uint32_t faulted = 0;        ///< not 0: fault_message holds why
+};
+
+inline constexpr std::uint32_t kMaxCallFrames = 8;  ///< MAX_CALL_FRAMES: functions active at once
+inline constexpr std::uint32_t kMaxTailCalls = 33;  ///< MAX_TAIL_CALL_CNT
+/// Interpreter: instructions per frame. The verifier lets at most a million through per program, and 33
+/// tail calls follow one another, so only an unverified program can get here.
+inline constexpr std::int64_t kInstructionBudget = std::int64_t{1} << 26;
+
+/// A record that bpf_perf_event_output() wrote, whether or not anybody listens.
+struct PerfEvent {
+  std::uint32_t map = 0;
+  std::uint32_t index = 0;
+  std::vector<std::byte> data;  ///< the record, then the requested bytes of the frame
+};
+inline constexpr std::size_t kMaxPerfEvents = 1024;  ///< kept per frame; more are counted by nobody
+
+struct HelperRuntime : MachineState {
+  HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind);
+
+  FrameMemory& frame;
+  MapSet maps;
+  AddressSpace memory;
+  Environment environment;
+  std::uint64_t frame_number = 0;
+  std::uint64_t random;
+  std::optional<RedirectTarget> redirect;
+  std::vector<PerfEvent> events;  ///< of the current frame
+  std::vector<bool> callable;     ///< by program: may be tail-called (verified and prepared)
+  bool print_trace = false;       ///< bpf_trace_printk() to standard error
+  std::string fault_message;
+
+  /// Everything that is per frame, but the frame itself: clock, redirect, tail calls, budget.
+  void begin_frame();
+  /// Records the fault and returns 0, the R0 of a helper that failed so.
+  std::uint64_t fault(std::string message);
+  /// Readable bytes at a program's address, or nullptr after fault().
+  const std::byte* read(std::uint64_t address, std::uint64_t size);
+  std::byte* write(std::uint64_t address, std::uint64_t size);
+  /// The index of the map that a register names, or nullopt after fault().
+  std::optional<std::uint32_t> map_of(std::uint64_t handle);
+};
+
+using HelperFunction = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4,
+                                         std::uint64_t r5, MachineState* machine);
+
+/// nullptr if the CPU engines have no such helper. tail_call is not called like the others: it returns
+/// the program to go on with plus one, or 0 to go on with the next instruction.
+HelperFunction helper_function(std::uint32_t number);
+inline constexpr std::uint32_t kTailCallHelper = 12;
+
+/// What CALLX goes to: a function of the program (its address from LD_CODE_ADDR), or a helper by number.
+struct CallxTarget {
+  std::uint64_t helper = 0;    ///< address of the C function, or 0
+  std::uint64_t function = 0;  ///< number of the function, if helper is 0
+};
+/// After fault() the machine is `faulted`.
+CallxTarget resolve_callx(std::uint64_t value, const Code& code, HelperRuntime& machine);
+/// What LD_CODE_ADDR puts into a register.
+constexpr std::uint64_t code_address(std::uint32_t slot) { return address::kCode | slot; }
+/// What LD_IMM64 of a map puts into a register.
+constexpr std::uint64_t map_handle(std::uint32_t map) { return address::kMapHandle | map; }
+
+/// LD_ABS and LD_IND: big-endian bytes of the frame; `ok` is 0 when they lie outside of it, and the
+/// function then returns 0 to its caller. R6 must be the context.
+struct PacketLoad {
+  std::uint64_t value = 0;
+  std::uint64_t ok = 0;
+};
+PacketLoad load_from_packet(std::uint64_t r6, std::uint64_t offset, std::uint64_t size, MachineState* machine);
+
+inline HelperRuntime& runtime(MachineState* machine) { return *static_cast<HelperRuntime*>(machine); }
+
+// One function per row of helpers.def: helper_map_lookup_elem, helper_ktime_get_ns, ...
+#define KILN_HELPER(number, name, ...)                                                                     \
+  std::uint64_t helper_##name(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4, \
+                              std::uint64_t r5, MachineState* machine);
+#include <kiln/helpers.def>
+
+}  // namespace kiln

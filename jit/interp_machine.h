@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The interpreter proper: registers, a call stack and one big switch over isa.def's rows.
+//
+// It knows no engines: interp.cc and raw.cc give it programs and a machine state.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include <kiln/cpu_engines.h>
+
+#include "helper_runtime.h"
+
+namespace kiln {
+
+class InterpMachine {
+ public:
+  /// \param programs  by index in the object; those that can't run (callable is false) may be empty.
+  InterpMachine(const std::vector<Code>& programs, HelperRuntime& runtime, const StepObserver* observer)
+      : programs_(programs), runtime_(runtime), observer_(observer) {}
+
+  /// Runs program `entry` from slot 0 with R1 = runtime.r1, R2 = runtime.r2, R10 = runtime.stack_top.
+  /// \return R0. \errors kFault naming slot, source line and what was wrong.
+  Result<std::uint64_t> run(std::uint32_t entry);
+
+  std::uint64_t executed() const { return executed_; }
+
+ private:
+  using Registers = std::array<std::uint64_t, kRegisters>;
+
+  /// A caller waiting for its callee: R6 to R10, and where to go on.
+  struct Caller {
+    std::array<std::uint64_t, 5> saved{};
+    std::uint32_t program = 0;
+    std::uint32_t slot = 0;
+  };
+
+  enum class Next : std::uint8_t { kGoOn, kExit, kStop };
+
+  Next step();
+  void alu(const CodeInsn& insn);
+  void alu_unary(const CodeInsn& insn);
+  bool jump_taken(const CodeInsn& insn) const;
+  bool load_store(const CodeInsn& insn);
+  void atomic(const CodeInsn& insn, std::byte* at);
+  Next load_packet(const CodeInsn& insn);
+  void load_wide(const CodeInsn& insn);
+  Next call_helper(std::uint32_t number);
+  Next call_function(const Function& callee);
+  Next callx(std::uint64_t value);
+  Next leave_function();
+  void observe(std::uint32_t pc) const;
+  Error faulted() const;
+
+  const std::vector<Code>& programs_;
+  HelperRuntime& runtime_;
+  const StepObserver* observer_;
+  const Code* code_ = nullptr;
+  std::uint32_t program_ = 0;
+  std::uint32_t pc_ = 0;
+  Registers r_{};
+  std::vector<Caller> callers_;
+  std::uint64_t executed_ = 0;
+};
+
+}  // namespace kiln

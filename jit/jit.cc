@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The JIT as an Engine, the raw run, and the listing. Machine code is made in jit_emitter.cc and its neighbours.
+#include <optional>
+
+#include <fmt/format.h>
+#include <kiln/cpu_engines.h>
+
+#include "cpu_engine.h"
+#include "jit_code.h"
+#include "raw.h"
+
+namespace kiln {
+namespace {
+
+Error fault_of(const HelperRuntime& machine, const Program* program) {
+  return Error{Errc::kFault, fmt::format("{}: {}", describe_slot(program, machine.slot), machine.fault_message),
+               machine.slot};
+}
+
+class Jit final : public CpuEngine {
+ public:
+  std::string_view name() const override { return "jit"; }
+
+ protected:
+  EngineSet helper_set() const override { return kJit; }
+
+  AddressSpaceKind address_space(bool trusted) const override {
+    return trusted ? AddressSpaceKind::kHostTrusted : AddressSpaceKind::kHost;
+  }
+
+  Result<void> prepare() override {
+    auto code = emit_code({.programs = programs(), .entry = entry(), .maps = runtime().maps}, {});
+    if (!code) {
+      return code.error();
+    }
+    code_ = std::move(*code);
+    return {};
+  }
+
+  Result<std::uint64_t> execute() override {
+    const std::uint64_t r0 = code_.enter(&runtime());
+    if (runtime().faulted != 0) {
+      return fault_of(runtime(), programs()[runtime().program].program);
+    }
+    return r0;
+  }
+
+  Result<TimedRound> time_round(const FrameRack& rack, double seconds) override {
+    HelperRuntime& machine = runtime();
+    const auto enter = code_.enter;
+    const TimedRound round = time_frames(machine, rack, seconds, restores_frames(), [&machine, enter] {
+      enter(&machine);
+      return machine.faulted == 0;
+    });
+    if (machine.faulted != 0) {
+      return fault_of(machine, programs()[machine.program].program);
+    }
+    return round;
+  }
+
+  std::uint64_t executed() const override { return 0; }
+
+ private:
+  JitCode code_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_jit() { return std::make_unique<Jit>(); }
+
+Result<std::uint64_t> run_raw_jit(std::span<const Insn> insns, std::span<std::byte> memory) {
+  auto code = decode_program(insns, nullptr, nullptr, kJit, 0);
+  if (!code) {
+    return code.error();
+  }
+  auto machine = RawMachine::make(memory, AddressSpaceKind::kHost);
+  if (!machine) {
+    return machine.error();
+  }
+  std::vector<Code> programs;
+  programs.push_back(std::move(*code));
+  HelperRuntime& runtime = (*machine)->runtime();
+  auto emitted = emit_code({.programs = programs, .entry = 0, .maps = runtime.maps}, {});
+  if (!emitted) {
+    return emitted.error();
+  }
+  const std::uint64_t r0 = emitted->enter(&runtime);
+  if (runtime.faulted != 0) {
+    return fault_of(runtime, nullptr);
+  }
+  return r0;
+}
+
+Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t program, const MapSet& maps) {
+  KILN_CHECK(object.object != nullptr && program < object.object->programs.size());
+  const Program& source = object.object->programs[program];
+  const Facts* facts = program < object.facts.size() ? &object.facts[program] : nullptr;
+  auto code = decode_program(source.insns, &source, facts, kJit, maps.size());
+  if (!code) {
+    return code.error();
+  }
+  std::vector<Code> programs;
+  programs.push_back(std::move(*code));
+  std::string listing;
+  auto emitted = emit_code({.programs = programs, .entry = 0, .maps = maps}, {.listing = &listing});
+  if (!emitted) {
+    return emitted.error();
+  }
+  return listing;
+}
+
+}  // namespace kiln

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Machine code in memory that is never writable and executable at once, and what makes it from programs.
+//
+// asmjit stays behind this header (jit_emitter.h and its .cc files).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "helper_runtime.h"
+
+namespace kiln {
+
+/// Pages that are filled while writable and then become executable, for good.
+class CodePages {
+ public:
+  CodePages() = default;
+  /// Writable pages, near this program's own code where possible, so that helpers are called directly.
+  /// \errors kUnavailable: no memory.
+  static Result<CodePages> map(std::size_t bytes);
+  CodePages(CodePages&& other) noexcept;
+  CodePages& operator=(CodePages&& other) noexcept;
+  ~CodePages();
+
+  std::byte* data() const { return data_; }
+  /// From here on executable and read only. \errors kUnavailable: the system forbids it.
+  Result<void> seal();
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+/// All programs of an object as machine code. The programs and the arena outlive it.
+struct JitCode {
+  CodePages pages;
+  /// Runs the entry program on the machine: R1, R2 and R10 are in MachineState. \return R0; look at `faulted`.
+  std::uint64_t (*enter)(MachineState* machine) = nullptr;
+};
+
+/// What code is emitted for. Programs that can't run have no instructions.
+struct JitInput {
+  const std::vector<Code>& programs;
+  std::size_t entry = 0;
+  const MapSet& maps;
+};
+
+struct JitOptions {
+  bool use_bmi2 = true;            ///< three-operand shifts, if the processor has them
+  std::string* listing = nullptr;  ///< receives the assembly, with the BPF instructions as comments
+};
+
+/// \errors kUnavailable: not an x86-64 processor, or no executable memory.
+Result<JitCode> emit_code(const JitInput& input, const JitOptions& options);
+
+}  // namespace kiln

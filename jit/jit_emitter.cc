@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The frame of the emitted code: entry, functions, jumps, calls, exit, and the way out on a fault.
+#include "jit_emitter.h"
+
+#include <cstddef>
+
+#include <fmt/format.h>
+#include <kiln/disasm.h>
+
+namespace kiln {
+
+namespace x86 = asmjit::x86;
+using asmjit::imm;
+
+namespace {
+
+// What emitted code calls in C++. They return; they never throw.
+
+/// False: the access is not allowed, and the machine is `faulted`. `access`: bytes, bit 8 set for a store.
+bool check_access_slow(MachineState* machine, std::uint64_t address, std::uint32_t access, std::uint32_t slot) {
+  HelperRuntime& m = runtime(machine);
+  const std::uint64_t bytes = access & 0xff;
+  const Access kind = (access & 0x100) != 0 ? Access::kWrite : Access::kRead;
+  m.slot = slot;
+  if (m.memory.checked(address, bytes, kind) != nullptr) {
+    return true;
+  }
+  m.fault(m.memory.explain(address, bytes, kind));
+  return false;
+}
+
+void runaway(MachineState* machine) {
+  runtime(machine).fault(fmt::format("runaway: {} jumps back and calls without an end", kInstructionBudget));
+}
+
+void too_deep(MachineState* machine) {
+  runtime(machine).fault(fmt::format("call of a function while {} are active", kMaxCallFrames));
+}
+
+CallxTarget resolve_callx_slow(std::uint64_t value, const Code* code, MachineState* machine) {
+  return resolve_callx(value, *code, runtime(machine));
+}
+
+template <typename Function>
+asmjit::Imm address_of(Function* function) {
+  return imm(reinterpret_cast<std::uint64_t>(function));
+}
+
+constexpr x86::Gp kRegistersByNumber[kRegisters] = {x86::rax, x86::rdi, x86::rsi, x86::rdx, x86::rcx, x86::r8,
+                                                    x86::rbx, x86::r13, x86::r14, x86::r15, x86::rbp};
+
+}  // namespace
+
+const x86::Gp& host_register(unsigned bpf_register) { return kRegistersByNumber[bpf_register]; }
+
+x86::Gp host_register(unsigned bpf_register, bool is64) {
+  const x86::Gp& reg = kRegistersByNumber[bpf_register];
+  return is64 ? reg : reg.r32();
+}
+
+bool is_64_bit(Op op) {
+  const std::uint8_t cls = isa_table()[static_cast<std::size_t>(op)].opcode & 7;
+  return cls == 5 || cls == 7;  // JMP, ALU64
+}
+
+JitEmitter::JitEmitter(const JitInput& input, const JitOptions& options, asmjit::CodeHolder& holder)
+    : input_(input), options_(options), holder_(holder), as_(&holder) {
+  bmi2_ = options.use_bmi2 && asmjit::CpuInfo::host().features().x86().hasBMI2();
+}
+
+Result<void> JitEmitter::emit() {
+  for (asmjit::Label* label : {&enter_, &leave_, &body_table_, &fault_, &check_, &runaway_, &too_deep_}) {
+    *label = as_.newLabel();
+  }
+  for (const Code& code : input_.programs) {
+    labels_.emplace_back(code.insns.size());
+    functions_.emplace_back(code.functions.size());
+    for (asmjit::Label& label : labels_.back()) {
+      label = as_.newLabel();
+    }
+    for (asmjit::Label& label : functions_.back()) {
+      label = as_.newLabel();
+    }
+    bodies_.push_back(as_.newLabel());
+    function_tables_.push_back(as_.newLabel());
+  }
+  emit_entry();
+  for (std::uint32_t program = 0; program < input_.programs.size(); ++program) {
+    emit_program(program);
+  }
+  emit_fault_paths();
+  emit_tables();
+  return {};
+}
+
+void JitEmitter::emit_entry() {
+  as_.bind(enter_);
+  for (const x86::Gp& reg : {x86::rbx, x86::rbp, x86::r12, x86::r13, x86::r14, x86::r15}) {
+    as_.push(reg);
+  }
+  as_.sub(x86::rsp, 8);
+  as_.mov(x86::r12, x86::rdi);
+  as_.mov(KILN_MACHINE(host_stack), x86::rsp);
+  as_.mov(x86::rbp, KILN_MACHINE(stack_top));
+  as_.mov(x86::rdi, KILN_MACHINE(r1));
+  as_.mov(x86::rsi, KILN_MACHINE(r2));
+  as_.call(functions_[input_.entry][0]);
+  as_.bind(leave_);
+  as_.add(x86::rsp, 8);
+  for (const x86::Gp& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbp, x86::rbx}) {
+    as_.pop(reg);
+  }
+  as_.ret();
+}
+
+void JitEmitter::emit_program(std::uint32_t program) {
+  for (std::size_t number = 0; number < input_.programs[program].functions.size(); ++number) {
+    emit_function(program, number);
+  }
+}
+
+void JitEmitter::emit_function(std::uint32_t program, std::size_t number) {
+  const Code& code = input_.programs[program];
+  const Function& function = code.functions[number];
+  where_ = {.code = &code, .program = program, .function = &function, .slot = function.start};
+  as_.align(asmjit::AlignMode::kCode, 16);
+  as_.bind(functions_[program][number]);
+  for (const x86::Gp& reg : {x86::rbx, x86::r13, x86::r14, x86::r15}) {
+    as_.push(reg);
+  }
+  as_.sub(x86::rsp, 8);
+  if (number == 0) {
+    as_.bind(bodies_[program]);
+  }
+  for (std::uint32_t slot = function.start; slot < function.end; ++slot) {
+    where_.slot = slot;
+    const CodeInsn& insn = code.insns[slot];
+    as_.bind(slot_label(slot));
+    if (insn.op == kNeverReached) {
+      as_.ud2();
+      continue;
+    }
+    comment_insn(insn);
+    emit_insn(insn);
+    if (insn.form == Form::kLd64) {
+      as_.bind(slot_label(++slot));
+    }
+  }
+}
+
+void JitEmitter::comment_insn(const CodeInsn& insn) {
+  if (options_.listing == nullptr) {
+    return;
+  }
+  const Program* program = where_.code->program;
+  std::string text;
+  if (program != nullptr) {
+    const Insn& raw = program->insns[where_.slot];
+    text = disassemble(raw, raw.is_wide() ? &program->insns[where_.slot + 1] : nullptr);
+  } else {
+    text = std::string(isa_table()[static_cast<std::size_t>(insn.op)].name);
+  }
+  as_.comment(fmt::format("; {}: {}", where_.slot, text).c_str());
+}
+
+void JitEmitter::emit_insn(const CodeInsn& insn) {
+  switch (insn.form) {
+    case Form::kAluImm:
+    case Form::kAluReg:
+      return alu(insn);
+    case Form::kMovSx:
+    case Form::kNeg:
+    case Form::kEnd:
+      return alu_unary(insn);
+    case Form::kJmpImm:
+    case Form::kJmpReg:
+    case Form::kJa:
+    case Form::kJa32:
+      return jump(insn);
+    case Form::kCall:
+      return insn.op == Op::CALL_LOCAL ? call_function(insn.target) : call_helper(static_cast<std::uint32_t>(insn.imm));
+    case Form::kCallx:
+      return callx(insn);
+    case Form::kExit:
+      return exit_function();
+    case Form::kLoad:
+    case Form::kStoreImm:
+    case Form::kStoreReg:
+    case Form::kAtomic:
+    case Form::kAtomicFetch:
+      return load_store(insn);
+    case Form::kLd64:
+      return load_wide(insn);
+    case Form::kLdPacket:
+      return load_packet(insn);
+  }
+}
+
+// ---- jumps -------------------------------------------------------------------------------------
+
+void JitEmitter::jump(const CodeInsn& insn) {
+  if (checked() && insn.target <= where_.slot) {
+    count_down();
+  }
+  const asmjit::Label target = slot_label(insn.target);
+  if (insn.form == Form::kJa || insn.form == Form::kJa32) {
+    as_.jmp(target);
+    return;
+  }
+  const bool is64 = is_64_bit(insn.op);
+  const x86::Gp dst = host_register(insn.dst, is64);
+  const bool by_imm = insn.form == Form::kJmpImm;
+  const std::string_view condition = isa_table()[static_cast<std::size_t>(insn.op)].text;
+  if (condition == "&") {
+    by_imm ? as_.test(dst, imm(insn.imm)) : as_.test(dst, host_register(insn.src, is64));
+    as_.jnz(target);
+    return;
+  }
+  by_imm ? as_.cmp(dst, imm(insn.imm)) : as_.cmp(dst, host_register(insn.src, is64));
+  static constexpr struct {
+    std::string_view text;
+    x86::CondCode code;
+  } kConditions[] = {{"==", x86::CondCode::kEqual},          {"!=", x86::CondCode::kNotEqual},
+                     {">", x86::CondCode::kUnsignedGT},      {">=", x86::CondCode::kUnsignedGE},
+                     {"<", x86::CondCode::kUnsignedLT},      {"<=", x86::CondCode::kUnsignedLE},
+                     {"s>", x86::CondCode::kSignedGT},       {"s>=", x86::CondCode::kSignedGE},
+                     {"s<", x86::CondCode::kSignedLT},       {"s<=", x86::CondCode::kSignedLE}};
+  for (const auto& row : kConditions) {
+    if (row.text == condition) {
+      as_.j(row.code, target);
+      return;
+    }
+  }
+  KILN_CHECK(!"a jump without a rule");
+}
+
+void JitEmitter::count_down() {
+  note_slot();
+  as_.sub(KILN_MACHINE(budget), 1);
+  as_.js(runaway_);
+}
+
+void JitEmitter::note_slot() {
+  as_.mov(KILN_MACHINE(slot), imm(where_.slot));
+  as_.mov(KILN_MACHINE(program), imm(where_.program));
+}
+
+void JitEmitter::stop_if_faulted() {
+  if (checked()) {
+    as_.cmp(KILN_MACHINE(faulted), 0);
+    as_.jne(fault_);
+  }
+}
+
+// ---- calls -------------------------------------------------------------------------------------
+
+void JitEmitter::call_helper(std::uint32_t number) {
+  if (checked()) {
+    note_slot();
+  }
+  as_.mov(x86::r9, x86::r12);
+  as_.call(address_of(helper_function(number)));
+  stop_if_faulted();
+  if (number == kTailCallHelper) {
+    tail_call();
+  }
+}
+
+/// rax holds the program to go on with, plus one; 0: none.
+void JitEmitter::tail_call() {
+  const asmjit::Label none = as_.newLabel();
+  as_.test(x86::rax, x86::rax);
+  as_.jz(none);
+  as_.lea(x86::r10, x86::ptr(body_table_));
+  as_.mov(x86::rdi, KILN_MACHINE(r1));
+  as_.jmp(x86::qword_ptr(x86::r10, x86::rax, 3, -8));
+  as_.bind(none);
+}
+
+void JitEmitter::call_function(std::uint32_t number) {
+  if (checked()) {
+    count_down();
+    as_.cmp(KILN_MACHINE(call_depth), kMaxCallFrames - 1);
+    as_.jae(too_deep_);
+    as_.inc(KILN_MACHINE(call_depth));
+  }
+  as_.sub(x86::rbp, imm(where_.function->frame_bytes));
+  as_.call(functions_[where_.program][number]);
+  as_.add(x86::rbp, imm(where_.function->frame_bytes));
+  if (checked()) {
+    as_.dec(KILN_MACHINE(call_depth));
+  }
+}
+
+/// r11 holds the number of the function.
+void JitEmitter::call_indirect() {
+  if (checked()) {
+    count_down();
+    as_.cmp(KILN_MACHINE(call_depth), kMaxCallFrames - 1);
+    as_.jae(too_deep_);
+    as_.inc(KILN_MACHINE(call_depth));
+  }
+  as_.sub(x86::rbp, imm(where_.function->frame_bytes));
+  as_.lea(x86::r10, x86::ptr(function_tables_[where_.program]));
+  as_.call(x86::qword_ptr(x86::r10, x86::r11, 3));
+  as_.add(x86::rbp, imm(where_.function->frame_bytes));
+  if (checked()) {
+    as_.dec(KILN_MACHINE(call_depth));
+  }
+}
+
+void JitEmitter::callx(const CodeInsn& insn) {
+  const x86::Gp saved[] = {x86::rdi, x86::rsi, x86::rdx, x86::rcx, x86::r8, x86::r8};  // six, to stay aligned
+  if (checked()) {
+    note_slot();
+  }
+  as_.mov(x86::r10, host_register(insn.dst));
+  for (const x86::Gp& reg : saved) {
+    as_.push(reg);
+  }
+  as_.mov(x86::rdi, x86::r10);
+  as_.mov(x86::rsi, imm(reinterpret_cast<std::uint64_t>(where_.code)));
+  as_.mov(x86::rdx, x86::r12);
+  as_.call(address_of(&resolve_callx_slow));
+  as_.mov(x86::r10, x86::rax);
+  as_.mov(x86::r11, x86::rdx);
+  for (std::size_t i = std::size(saved); i-- > 0;) {
+    as_.pop(saved[i]);
+  }
+  as_.cmp(KILN_MACHINE(faulted), 0);
+  as_.jne(fault_);
+  const asmjit::Label local = as_.newLabel(), done = as_.newLabel();
+  as_.test(x86::r10, x86::r10);
+  as_.jz(local);
+  as_.mov(x86::r9, x86::r12);
+  as_.call(x86::r10);
+  stop_if_faulted();
+  as_.jmp(done);
+  as_.bind(local);
+  call_indirect();
+  as_.bind(done);
+}
+
+void JitEmitter::exit_function() {
+  as_.add(x86::rsp, 8);
+  for (const x86::Gp& reg : {x86::r15, x86::r14, x86::r13, x86::rbx}) {
+    as_.pop(reg);
+  }
+  as_.ret();
+}
+
+// ---- out of line -------------------------------------------------------------------------------
+
+void JitEmitter::emit_fault_paths() {
+  // Callers come here from different depths; all that is needed of the host stack is its alignment.
+  for (const auto& [label, function] : {std::pair{runaway_, &runaway}, std::pair{too_deep_, &too_deep}}) {
+    as_.bind(label);
+    as_.mov(x86::rdi, x86::r12);
+    as_.call(address_of(function));
+    as_.jmp(fault_);
+  }
+  as_.bind(fault_);
+  as_.mov(x86::rsp, KILN_MACHINE(host_stack));
+  as_.xor_(x86::eax, x86::eax);
+  as_.jmp(leave_);
+
+  // check_: r9 the address, r10d the access, r11d the slot. Keeps every BPF register.
+  const x86::Gp saved[] = {x86::rax, x86::rdi, x86::rsi, x86::rdx, x86::rcx, x86::r8, x86::r9};
+  as_.bind(check_);
+  for (const x86::Gp& reg : saved) {
+    as_.push(reg);
+  }
+  as_.mov(x86::rdi, x86::r12);
+  as_.mov(x86::rsi, x86::r9);
+  as_.mov(x86::edx, x86::r10d);
+  as_.mov(x86::ecx, x86::r11d);
+  as_.call(address_of(&check_access_slow));
+  as_.test(x86::al, x86::al);
+  for (std::size_t i = std::size(saved); i-- > 0;) {
+    as_.pop(saved[i]);
+  }
+  as_.jz(fault_);
+  as_.ret();
+}
+
+void JitEmitter::emit_tables() {
+  as_.align(asmjit::AlignMode::kData, 8);
+  as_.bind(body_table_);
+  for (std::size_t program = 0; program < input_.programs.size(); ++program) {
+    const bool runs = !input_.programs[program].insns.empty();
+    as_.embedLabel(runs ? bodies_[program] : fault_);  // helper_tail_call never yields one that can't run
+  }
+  for (std::size_t program = 0; program < input_.programs.size(); ++program) {
+    as_.bind(function_tables_[program]);
+    for (const asmjit::Label& function : functions_[program]) {
+      as_.embedLabel(function);
+    }
+  }
+}
+
+// ---- from emitter to memory --------------------------------------------------------------------
+
+namespace {
+
+Error asmjit_error(asmjit::Error error) {
+  return Error{Errc::kInternal, fmt::format("asmjit: {}", asmjit::DebugUtils::errorAsString(error))};
+}
+
+/// asmjit reports through this; the first error is kept.
+class ErrorKeeper final : public asmjit::ErrorHandler {
+ public:
+  void handleError(asmjit::Error error, const char* message, asmjit::BaseEmitter*) override {
+    if (first == asmjit::kErrorOk) {
+      first = error;
+      text = message;
+    }
+  }
+  asmjit::Error first = asmjit::kErrorOk;
+  std::string text;
+};
+
+}  // namespace
+
+Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
+#if !defined(__x86_64__)
+  return Error{Errc::kUnavailable, "the JIT emits x86-64 code, and this is another processor"};
+#endif
+  ErrorKeeper errors;
+  asmjit::StringLogger logger;
+  asmjit::CodeHolder holder;
+  holder.init(asmjit::Environment::host());
+  holder.setErrorHandler(&errors);
+  if (options.listing != nullptr) {
+    holder.setLogger(&logger);
+  }
+  JitEmitter emitter(input, options, holder);
+  KILN_TRY(emitter.emit());
+  if (errors.first != asmjit::kErrorOk) {
+    return Error{Errc::kInternal, "asmjit: " + errors.text};
+  }
+  if (asmjit::Error error = holder.flatten()) {
+    return asmjit_error(error);
+  }
+  if (asmjit::Error error = holder.resolveUnresolvedLinks()) {
+    return asmjit_error(error);
+  }
+  auto pages = CodePages::map(holder.codeSize());
+  if (!pages) {
+    return pages.error();
+  }
+  if (asmjit::Error error = holder.relocateToBase(reinterpret_cast<std::uint64_t>(pages->data()))) {
+    return asmjit_error(error);
+  }
+  holder.copyFlattenedData(pages->data(), holder.codeSize());
+  KILN_TRY(pages->seal());
+  if (options.listing != nullptr) {
+    options.listing->assign(logger.data(), logger.dataSize());
+  }
+  JitCode code;
+  std::byte* const enter = pages->data() + holder.labelOffset(emitter.enter_label());
+  code.pages = std::move(*pages);
+  code.enter = reinterpret_cast<std::uint64_t (*)(MachineState*)>(enter);
+  return code;
+}
+
+}  // namespace kiln

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Timing: frames that lie ready in windows of their own, run over and over in batches.
+//
+// Inside the time of a packet: clock, redirect and tail-call state are reset, struct xdp_md is set to the
+// frame's bounds, the program runs, and, if it may write to the packet or move its ends, the frame's bytes are copied
+// back from the original (BPF_PROG_TEST_RUN does not do that; without it a program that rewrites would see its own
+// output from the second run on). Outside: filling the windows. Neither stack nor headroom is cleared between runs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include <kiln/engine.h>
+
+#include "helper_runtime.h"
+
+namespace kiln {
+
+/// Frames in windows of their own; reused for one group of frames after another.
+class FrameRack {
+ public:
+  static constexpr std::size_t kWindows = 256;
+
+  /// \errors kUnavailable: no memory.
+  static Result<FrameRack> make(std::uint32_t window_bytes);
+  /// Puts at most kWindows frames into the windows. REQUIRES: their lengths were checked; they outlive the rack.
+  void fill(std::span<const Frame> frames);
+
+  std::size_t size() const { return frames_.size(); }
+  const Frame& frame(std::size_t i) const { return frames_[i]; }
+  std::byte* window(std::size_t i) const { return pages_.data() + i * stride_; }
+
+ private:
+  LowPages pages_;
+  std::size_t stride_ = 0;
+  std::span<const Frame> frames_;
+};
+
+struct TimedRound {
+  double seconds = 0;
+  std::uint64_t packets = 0;
+};
+
+/// Runs every frame of the rack, again and again, until `seconds` are over.
+/// \param program  called with the machine ready; false: it faulted, and the round ends.
+template <typename RunProgram>
+TimedRound time_frames(HelperRuntime& machine, const FrameRack& rack, double seconds, bool restore,
+                       RunProgram&& program) {
+  using Clock = std::chrono::steady_clock;
+  constexpr double kLongEnough = 50e-6;  // a batch doubles until reading the clock after it does not matter
+  const auto run_one = [&](std::size_t i) {
+    const Frame& frame = rack.frame(i);
+    machine.frame.move_to_window(rack.window(i));
+    if (restore) {
+      std::memcpy(machine.frame.window + address::kHeadroom, frame.data.data(), frame.data.size());
+    }
+    machine.frame.begin(frame);
+    machine.begin_frame();
+    const bool good = program();
+    ++machine.frame_number;
+    return good;
+  };
+  TimedRound round;
+  std::uint64_t batch = 1;
+  const Clock::time_point start = Clock::now();
+  Clock::time_point last = start;
+  while (round.seconds < seconds) {
+    for (std::uint64_t i = 0; i < batch; ++i) {
+      for (std::size_t f = 0; f < rack.size(); ++f) {
+        if (!run_one(f)) {
+          return round;
+        }
+      }
+    }
+    round.packets += batch * rack.size();
+    const Clock::time_point now = Clock::now();
+    round.seconds = std::chrono::duration<double>(now - start).count();
+    if (std::chrono::duration<double>(now - last).count() < kLongEnough) {
+      batch *= 2;
+    }
+    last = now;
+  }
+  return round;
+}
+
+}  // namespace kiln

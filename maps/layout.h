@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From map descriptions to descriptors: the kernel's rules for sizes, and where everything lies.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <kiln/map_layout.h>
+#include <kiln/program.h>
+#include <kiln/result.h>
+
+namespace kiln::detail {
+
+struct Layout {
+  std::vector<MapDescriptor> descriptors;
+  std::size_t arena_bytes = 0;
+};
+
+/// The description as it is laid out: a perf event array without a size gets one slot a processor.
+MapSpec normalise(MapSpec spec, std::uint32_t cpu_count);
+
+/// \param specs  normalised.
+/// \errors as MapSet::create().
+Result<Layout> lay_out(std::span<const MapSpec> specs, std::uint32_t cpu_count);
+
+/// Bytes of the map's parts in the arena: [first, second).
+std::pair<std::uint32_t, std::uint32_t> extent(const MapDescriptor& descriptor);
+
+}  // namespace kiln::detail

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Builds the arena of an object's maps, and the helper functions' operations on it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include <kiln/map_set.h>
+
+#include "bytes.h"
+#include "layout.h"
+
+namespace kiln {
+namespace {
+
+using detail::store;
+
+Error bad_slot(const MapSpec& spec, const MapSpec::Slot& slot, std::string_view what) {
+  return Error{Errc::kInput,
+               fmt::format("map '{}': initial element {} {}", spec.name, slot.key, what)};
+}
+
+}  // namespace
+
+Result<MapSet> MapSet::create(std::span<const MapSpec> specs, std::uint32_t cpu_count) {
+  KILN_CHECK(cpu_count >= 1);
+  MapSet set;
+  set.cpu_count_ = cpu_count;
+  for (const MapSpec& spec : specs) {
+    set.specs_.push_back(detail::normalise(spec, cpu_count));
+  }
+  auto layout = detail::lay_out(set.specs_, cpu_count);
+  if (!layout) {
+    return layout.error();
+  }
+  set.descriptors_ = std::move(layout->descriptors);
+  set.arena_ = Arena(layout->arena_bytes);
+  for (std::size_t map = 0; map < set.size(); ++map) {
+    KILN_TRY(set.fill(map));
+  }
+  return set;
+}
+
+/// What the object says is in the map from the start.
+Result<void> MapSet::fill(std::size_t map) {
+  const MapSpec& spec = specs_[map];
+  if (!spec.initial.empty()) {
+    std::memcpy(arena_.data() + descriptors_[map].entries, spec.initial.data(),
+                spec.initial.size());
+  }
+  for (const MapSpec::Slot& slot : spec.slots) {
+    if (spec.type == MapType::kArrayOfMaps || spec.type == MapType::kHashOfMaps) {
+      if (slot.target >= size()) {
+        return bad_slot(spec, slot, "names a map that is not there");
+      }
+    } else if (spec.type != MapType::kProgArray) {
+      return bad_slot(spec, slot, "is neither a program nor a map");
+    }
+    std::vector<std::byte> key(spec.key_size);
+    if (key.size() < sizeof slot.key) {
+      return bad_slot(spec, slot, "has a key shorter than 4 bytes");
+    }
+    store(key.data(), slot.key);
+    std::array<std::byte, 4> value{};
+    store(value.data(), slot.target + 1);
+    if (user_update(map, key, value, kAny) != 0) {
+      return bad_slot(spec, slot, fmt::format("does not fit into {} elements", spec.max_entries));
+    }
+  }
+  return {};
+}
+
+std::optional<std::size_t> MapSet::find(std::string_view name) const {
+  const auto found = std::find_if(specs_.begin(), specs_.end(),
+                                  [&](const MapSpec& spec) { return spec.name == name; });
+  if (found == specs_.end()) {
+    return std::nullopt;
+  }
+  return static_cast<std::size_t>(found - specs_.begin());
+}
+
+std::optional<std::uint32_t> MapSet::lookup(std::size_t map, std::span<const std::byte> key,
+                                            std::uint32_t cpu) {
+  const std::uint32_t value = map_lookup(view(map), key.data());
+  if (value == 0) {
+    return std::nullopt;
+  }
+  const MapDescriptor& d = descriptors_[map];
+  return d.cpu_count > 1 ? value + cpu * d.value_stride : value;
+}
+
+std::int64_t MapSet::update(std::size_t map, std::span<const std::byte> key,
+                            std::span<const std::byte> value, std::uint64_t flags,
+                            std::uint32_t cpu) {
+  const std::int64_t prepared = map_prepare(view(map), key.data(), flags);
+  if (prepared < 0) {
+    return prepared;
+  }
+  const MapDescriptor& d = descriptors_[map];
+  const auto at = static_cast<std::uint32_t>(prepared);
+  std::memmove(arena_.data() + at + (d.cpu_count > 1 ? cpu * d.value_stride : 0), value.data(),
+               d.value_size);
+  return map_commit(view(map), key.data(), at);
+}
+
+std::int64_t MapSet::erase(std::size_t map, std::span<const std::byte> key) {
+  return map_erase(view(map), key.data());
+}
+
+void MapSet::clear(std::size_t map) {
+  const auto [begin, end] = detail::extent(descriptors_[map]);
+  std::memset(arena_.data() + begin, 0, end - begin);
+}
+
+std::vector<CoreMap> core_maps(const MapSet& maps) {
+  std::vector<CoreMap> result;
+  for (std::size_t map = 0; map < maps.size(); ++map) {
+    const MapDescriptor& d = maps.descriptor(map);
+    result.push_back({.type = maps.spec(map).type,
+                      .key_size = d.key_size,
+                      .value_size = d.value_size,
+                      .max_entries = d.max_entries,
+                      .entries = d.entries,
+                      .entry_stride = d.entry_stride,
+                      .value_stride = d.value_stride,
+                      .cpu_count = d.cpu_count});
+  }
+  return result;
+}
+
+}  // namespace kiln

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The map engine: looks up, prepares, commits and deletes entries of the maps in map memory, one request at a
+// time. This file only joins its units: descriptors, key and hash, chain walker, longest-prefix match,
+// LRU eviction, and the sequencer that drives them. Values are not read here: the answer is an address.
+//
+// Latency:     see rtl/README.md, Map engine.
+// Handshake:   a request's key words follow it in the queue and are all there when it is.
+// Reset:       rst_ni drops the request under way.
+module bpf_map_engine #(
+  parameter int RowBits = 17,  // of map memory
+  parameter int Maps    = 64
+) (
+  input  logic                    clk_i,
+  input  logic                    rst_ni,
+  // host: descriptors
+  input  logic                    desc_we_i,
+  input  logic [$clog2(Maps)+3:0] desc_addr_i,
+  input  logic [31:0]             desc_data_i,
+  // service: requests
+  input  logic                    req_valid_i,
+  output logic                    req_pop_o,
+  input  logic [15:0]             req_tag_i,
+  input  logic [3:0]              req_op_i,
+  input  logic [$clog2(Maps)-1:0] req_map_i,
+  input  logic [63:0]             req_data_i,
+  input  logic [3:0]              req_words_i,
+  input  logic [63:0]             req_key_i,
+  output logic                    req_key_pop_o,
+  output logic                    rsp_valid_o,
+  input  logic                    rsp_ready_i,
+  output logic [15:0]             rsp_tag_o,
+  output logic [63:0]             rsp_data_o,
+  // map memory, port B
+  output logic                    mem_valid_o,
+  input  logic                    mem_ready_i,
+  output logic [7:0]              mem_we_o,
+  output logic [RowBits-1:0]      mem_row_o,
+  output logic [63:0]             mem_wdata_o,
+  input  logic [63:0]             mem_data_i
+);
+  // ---- descriptor ---------------------------------------------------------------------------------
+  logic [7:0]         map_type;
+  logic [31:0]        bucket_mask, max_entries, entry_count;
+  logic [RowBits-1:0] buckets, entries, stride, value, header, base;
+  logic [9:0]         key_size;
+
+  bpf_map_desc #(.Maps(Maps), .RowBits(RowBits)) u_desc (
+    .clk_i, .we_i(desc_we_i), .addr_i(desc_addr_i), .data_i(desc_data_i), .fetch_i(req_pop_o),
+    .map_i(req_map_i), .type_o(map_type), .bucket_mask_o(bucket_mask), .buckets_o(buckets),
+    .entries_o(entries), .stride_o(stride), .value_o(value), .header_o(header),
+    .max_entries_o(max_entries), .entry_count_o(entry_count), .key_size_o(key_size), .base_o(base)
+  );
+
+  // ---- key ----------------------------------------------------------------------------------------
+  logic        key_again, key_done, desc_wait_q, desc_wait2_q;
+  logic [8:0]  key_prefix;
+  logic [31:0] key_hash;
+  logic [3:0]  key_words;
+  logic [63:0] key_first, key_word;
+  logic [2:0]  key_index, seq_key_index, walk_key_index;
+  logic [1:0]  turn;
+
+  bpf_map_key u_key (
+    .clk_i, .rst_ni, .start_i(req_pop_o), .words_i(req_words_i), .word_i(req_key_i),
+    .pop_o(req_key_pop_o), .again_i(key_again), .prefix_i(key_prefix), .done_o(key_done),
+    .hash_o(key_hash), .words_o(key_words), .first_o(key_first), .index_i(key_index), .key_o(key_word)
+  );
+  assign key_index = (turn == 2'd0) ? seq_key_index : walk_key_index;
+
+  // The sequencer decides once the key is hashed and the descriptor's first three rows are here.
+  logic [2:0] desc_wait;
+  always_ff @(posedge clk_i) begin
+    desc_wait_q  <= req_pop_o;
+    desc_wait2_q <= desc_wait_q;
+  end
+  assign desc_wait = {desc_wait2_q, desc_wait_q, req_pop_o};
+
+  // ---- address unit: row of the entry with a given link, two cycles -------------------------------
+  logic [RowBits-1:0] seq_link, walk_link, evict_link, link, product_q, entry_row;
+  assign link      = (turn == 2'd0) ? seq_link : ((turn == 2'd3) ? evict_link : walk_link);
+  assign entry_row = base + product_q;
+  always_ff @(posedge clk_i) product_q <= link * stride;
+
+  // ---- walker -------------------------------------------------------------------------------------
+  logic               seq_walk_start, lpm_walk_start, walk_by_number, walk_done, walk_found;
+  logic [RowBits-1:0] walk_row, walk_before_row;
+  logic [63:0]        walk_word;
+  logic [29:0]        walk_first;
+  logic               walk_before_bucket, walk_before_half;
+  logic [1:0]         walk_before_flags;
+  logic [31:0]        evict_hash;
+  logic               walk_mem_valid, lpm_mem_valid, evict_mem_valid, seq_mem_valid;
+  logic [RowBits-1:0] walk_mem_row, lpm_mem_row, evict_mem_row, seq_mem_row;
+  logic [7:0]         evict_mem_we, seq_mem_we;
+  logic [63:0]        evict_mem_wdata, seq_mem_wdata;
+
+  bpf_map_walk #(.RowBits(RowBits)) u_walk (
+    .clk_i, .rst_ni, .start_i(seq_walk_start || lpm_walk_start), .by_number_i(walk_by_number),
+    .target_i(evict_link), .hash_i(walk_by_number ? evict_hash : key_hash),
+    .bucket_mask_i(bucket_mask), .buckets_i(buckets), .words_i(key_words),
+    .key_index_o(walk_key_index), .key_i(key_word), .link_o(walk_link), .row_i(entry_row),
+    .mem_valid_o(walk_mem_valid), .mem_ready_i, .mem_row_o(walk_mem_row), .mem_data_i,
+    .done_o(walk_done), .found_o(walk_found), .row_o(walk_row), .word_o(walk_word),
+    .first_o(walk_first), .before_bucket_o(walk_before_bucket), .before_row_o(walk_before_row),
+    .before_half_o(walk_before_half), .before_flags_o(walk_before_flags)
+  );
+
+  // ---- longest-prefix match, LRU eviction ---------------------------------------------------------
+  logic        lpm_start, lpm_done, lpm_found, evict_start, evict_done;
+  logic [31:0] next_unused;
+
+  bpf_map_lpm #(.RowBits(RowBits)) u_lpm (
+    .clk_i, .rst_ni, .start_i(lpm_start), .prefix_i(key_first[8:0]), .header_i(header),
+    .key_again_o(key_again), .key_prefix_o(key_prefix), .key_done_i(key_done),
+    .walk_start_o(lpm_walk_start), .walk_done_i(walk_done), .walk_found_i(walk_found),
+    .mem_valid_o(lpm_mem_valid), .mem_ready_i, .mem_row_o(lpm_mem_row), .mem_data_i,
+    .done_o(lpm_done), .found_o(lpm_found)
+  );
+
+  bpf_map_evict #(.RowBits(RowBits)) u_evict (
+    .clk_i, .rst_ni, .start_i(evict_start), .next_unused_i(next_unused), .header_i(header),
+    .entries_i(entries), .stride_i(stride), .link_o(evict_link), .row_i(entry_row),
+    .mem_valid_o(evict_mem_valid), .mem_ready_i, .mem_we_o(evict_mem_we),
+    .mem_row_o(evict_mem_row), .mem_wdata_o(evict_mem_wdata), .mem_data_i, .done_o(evict_done),
+    .hash_o(evict_hash)
+  );
+
+  // ---- sequencer ----------------------------------------------------------------------------------
+  bpf_map_seq #(.RowBits(RowBits)) u_seq (
+    .clk_i, .rst_ni, .req_valid_i, .req_pop_o, .req_tag_i, .req_op_i, .req_data_i, .rsp_valid_o,
+    .rsp_ready_i, .rsp_tag_o, .rsp_data_o, .type_i(map_type), .bucket_mask_i(bucket_mask),
+    .buckets_i(buckets), .stride_i(stride), .value_i(value), .header_i(header),
+    .max_entries_i(max_entries), .entry_count_i(entry_count), .key_size_i(key_size),
+    .key_done_i(key_done && desc_wait == '0), .key_hash_i(key_hash), .key_words_i(key_words),
+    .key_first_i(key_first[31:0]), .key_index_o(seq_key_index), .key_word_i(key_word),
+    .walk_start_o(seq_walk_start), .walk_by_number_o(walk_by_number), .walk_done_i(walk_done),
+    .walk_found_i(walk_found), .walk_link_i(walk_link), .walk_row_i(walk_row),
+    .walk_word_i(walk_word), .walk_first_i(walk_first), .walk_before_bucket_i(walk_before_bucket),
+    .walk_before_row_i(walk_before_row), .walk_before_half_i(walk_before_half),
+    .walk_before_flags_i(walk_before_flags), .lpm_start_o(lpm_start), .lpm_done_i(lpm_done),
+    .lpm_found_i(lpm_found), .evict_start_o(evict_start), .evict_done_i(evict_done),
+    .next_unused_o(next_unused), .link_o(seq_link), .row_i(entry_row), .mem_valid_o(seq_mem_valid),
+    .mem_ready_i, .mem_we_o(seq_mem_we), .mem_row_o(seq_mem_row), .mem_wdata_o(seq_mem_wdata),
+    .mem_data_i, .turn_o(turn)
+  );
+
+  // ---- map memory: one unit at a time asks --------------------------------------------------------
+  always_comb begin
+    mem_valid_o = seq_mem_valid;
+    mem_we_o    = seq_mem_we;
+    mem_row_o   = seq_mem_row;
+    mem_wdata_o = seq_mem_wdata;
+    if (turn == 2'd3) begin
+      mem_valid_o = evict_mem_valid;
+      mem_we_o    = evict_mem_we;
+      mem_row_o   = evict_mem_row;
+      mem_wdata_o = evict_mem_wdata;
+    end else if (turn != 2'd0) begin
+      mem_valid_o = lpm_mem_valid || walk_mem_valid;
+      mem_we_o    = '0;
+      mem_row_o   = lpm_mem_valid ? lpm_mem_row : walk_mem_row;
+    end
+  end
+
+  logic unused;
+  assign unused = &{1'b0, key_first[63:32]};
+endmodule

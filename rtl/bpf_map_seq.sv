@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sequence of each map operation: which unit runs, what is written where, what is answered. One
+// request at a time. The writes are exactly those that maps/README.md lists, so that the arena stays
+// equal to the C++ maps' byte for byte.
+//
+// Latency:     see rtl/README.md, Map engine.
+// Handshake:   the answer holds until taken.
+// Reset:       rst_ni makes it idle.
+// Source:      maps/README.md, Operations; errno numbers of Linux.
+module bpf_map_seq #(
+  parameter int RowBits = 17
+) (
+  input  logic               clk_i,
+  input  logic               rst_ni,
+  // request
+  input  logic               req_valid_i,
+  output logic               req_pop_o,
+  input  logic [15:0]        req_tag_i,
+  input  logic [3:0]         req_op_i,
+  input  logic [63:0]        req_data_i,
+  output logic               rsp_valid_o,
+  input  logic               rsp_ready_i,
+  output logic [15:0]        rsp_tag_o,
+  output logic [63:0]        rsp_data_o,
+  // descriptor
+  input  logic [7:0]         type_i,
+  input  logic [31:0]        bucket_mask_i,
+  input  logic [RowBits-1:0] buckets_i,
+  input  logic [RowBits-1:0] stride_i,
+  input  logic [RowBits-1:0] value_i,
+  input  logic [RowBits-1:0] header_i,
+  input  logic [31:0]        max_entries_i,
+  input  logic [31:0]        entry_count_i,
+  input  logic [9:0]         key_size_i,
+  // key unit
+  input  logic               key_done_i,
+  input  logic [31:0]        key_hash_i,
+  input  logic [3:0]         key_words_i,
+  input  logic [31:0]        key_first_i,   // index or prefix length
+  output logic [2:0]         key_index_o,
+  input  logic [63:0]        key_word_i,
+  // chain walker
+  output logic               walk_start_o,
+  output logic               walk_by_number_o,
+  input  logic               walk_done_i,
+  input  logic               walk_found_i,
+  input  logic [RowBits-1:0] walk_link_i,
+  input  logic [RowBits-1:0] walk_row_i,
+  input  logic [63:0]        walk_word_i,
+  input  logic [29:0]        walk_first_i,
+  input  logic               walk_before_bucket_i,
+  input  logic [RowBits-1:0] walk_before_row_i,
+  input  logic               walk_before_half_i,
+  input  logic [1:0]         walk_before_flags_i,
+  // longest-prefix match, LRU eviction
+  output logic               lpm_start_o,
+  input  logic               lpm_done_i,
+  input  logic               lpm_found_i,
+  output logic               evict_start_o,
+  input  logic               evict_done_i,
+  output logic [31:0]        next_unused_o,
+  // address unit
+  output logic [RowBits-1:0] link_o,
+  input  logic [RowBits-1:0] row_i,
+  // map memory
+  output logic               mem_valid_o,
+  input  logic               mem_ready_i,
+  output logic [7:0]         mem_we_o,
+  output logic [RowBits-1:0] mem_row_o,
+  output logic [63:0]        mem_wdata_o,
+  input  logic [63:0]        mem_data_i,
+  // who uses walker, address unit and map memory now
+  output logic [1:0]         turn_o        // 0 sequencer, 1 walker, 2 LPM and walker, 3 eviction
+);
+  localparam logic [5:0]
+    StIdle = 6'd0, StLoad = 6'd1, StFind = 6'd2, StTouch = 6'd3, StHeader0 = 6'd4, StHeader1 = 6'd5,
+    StHeaderWait = 6'd6, StTake = 6'd7, StAddress1 = 6'd8, StAddress2 = 6'd9, StFreeRead = 6'd10,
+    StFreeWait = 6'd11, StFreeTaken = 6'd12, StPrepared = 6'd13, StZero = 6'd14, StEntryRead = 6'd15,
+    StEntryWait = 6'd16, StCommit = 6'd17, StMergeNew = 6'd18, StMergeOld = 6'd19, StMergeWait = 6'd20,
+    StMergeWrite = 6'd21, StEvict = 6'd22, StVictim = 6'd23, StUnlink = 6'd24, StFreeNext = 6'd25,
+    StFreeHead = 6'd26, StBucketRead = 6'd27, StBucketWait = 6'd28, StKeys = 6'd29, StCount = 6'd30,
+    StLinkEntry = 6'd31, StLinkBucket = 6'd32, StSetAside = 6'd33, StSetAsideNext = 6'd34,
+    StLpm = 6'd35, StIndex = 6'd36, StSlotRead = 6'd37, StSlotWait = 6'd38, StOwner1 = 6'd39,
+    StOwner2 = 6'd40, StMergeSeen = 6'd41, StMergeRest = 6'd42, StRespond = 6'd43;
+  localparam logic [63:0] ENOENT = -64'sd2, E2BIG = -64'sd7, ENOMEM = -64'sd12, EEXIST = -64'sd17,
+                          EINVAL = -64'sd22, EOPNOTSUPP = -64'sd95;
+  localparam logic [7:0] HASH = 8'd1, ARRAY = 8'd2, PERCPU_HASH = 8'd5, PERCPU_ARRAY = 8'd6,
+                         LRU_HASH = 8'd9, LRU_PERCPU_HASH = 8'd10, LPM_TRIE = 8'd11,
+                         HASH_OF_MAPS = 8'd13, DEVMAP_HASH = 8'd25;
+
+  // ---- the request --------------------------------------------------------------------------------
+  logic [5:0]  state_q, state_d;
+  logic [3:0]  op_q;
+  logic [63:0] data_q, result_q, result_d;
+  logic [15:0] tag_q;
+  logic        is_lookup, is_prepare, is_commit, is_delete;
+  logic        per_cpu, lru, updatable, hash_kind, array, slots, lpm;
+
+  assign is_lookup  = op_q == bpf_isa_pkg::SVC_MAP_LOOKUP;
+  assign is_prepare = op_q == bpf_isa_pkg::SVC_MAP_PREPARE;
+  assign is_commit  = op_q == bpf_isa_pkg::SVC_MAP_COMMIT;
+  assign is_delete  = op_q == bpf_isa_pkg::SVC_MAP_DELETE;
+  assign per_cpu    = type_i == PERCPU_HASH || type_i == LRU_PERCPU_HASH;
+  assign lru        = type_i == LRU_HASH || type_i == LRU_PERCPU_HASH;
+  assign updatable  = per_cpu || lru || type_i == HASH;
+  assign hash_kind  = updatable || type_i == HASH_OF_MAPS || type_i == DEVMAP_HASH;
+  assign array      = type_i == ARRAY || type_i == PERCPU_ARRAY;
+  assign lpm        = type_i == LPM_TRIE;
+  // prog_array, perf_event_array, array_of_maps, devmap, cpumap, xskmap
+  assign slots      = type_i == 8'd3 || type_i == 8'd4 || type_i == 8'd12 || type_i == 8'd14
+                   || type_i == 8'd16 || type_i == 8'd17;
+
+  // ---- what is known of the map and the entries ----------------------------------------------------
+  logic [63:0]        header0_q, header1_q;  // {extra, free_head}, {next_unused, count}
+  logic [31:0]        free_head, extra, count, next_unused, new_count;
+  logic               full, found_q, from_free_q, own_q, evicted_q, half_q;
+  logic [29:0]        own_link_q;            // the entry being prepared or committed
+  logic [RowBits-1:0] own_row_q, place_q;
+  logic [29:0]        first_link_q;          // the bucket's, once it is known to be current
+  logic [63:0]        merge_q;
+  logic [29:0]        own_next_q;            // link that an answer brought
+  logic [2:0]         pipe_q;
+  logic               answer, index_ok, read;
+
+  assign {extra, free_head}   = header0_q;
+  assign {next_unused, count} = header1_q;
+  assign new_count     = is_delete ? count - 32'd1 : count + 32'd1;
+  assign next_unused_o = next_unused;
+  assign full     = count == max_entries_i;
+  assign answer   = pipe_q[2];
+  assign index_ok = key_first_i < max_entries_i;
+
+  // The bucket of the key.
+  logic [31:0]        bucket;
+  logic [RowBits-1:0] bucket_row;
+  assign bucket     = key_hash_i & bucket_mask_i;
+  assign bucket_row = buckets_i + bucket[RowBits:1];
+
+  function automatic logic [63:0] address(input logic [RowBits-1:0] row);
+    address = {34'd1, 30'({row, 3'd0})};
+  endfunction
+
+  // The entry that StFreeNext and StFreeHead free: our own, or the one the walker stands on.
+  logic [RowBits-1:0] gone_row;
+  logic [29:0]        gone_link;
+  assign gone_row  = own_q ? own_row_q : walk_row_i;
+  assign gone_link = own_q ? own_link_q : 30'(walk_link_i);
+
+  // ---- next state ---------------------------------------------------------------------------------
+  logic prefix_ok, more;
+  assign prefix_ok = key_first_i <= {19'd0, key_size_i, 3'd0} - 32'd32;
+  assign more      = place_q + 1'b1 != stride_i;
+
+  always_comb begin
+    state_d  = state_q;
+    result_d = result_q;
+    case (state_q)
+      StIdle: if (req_valid_i) state_d = StLoad;
+      StLoad: if (key_done_i) begin
+        state_d = StRespond;
+        if (array) begin
+          state_d = StIndex;
+          if (is_commit) begin
+            state_d  = StRespond;
+            result_d = '0;
+          end else if (is_delete) begin
+            state_d  = StRespond;
+            result_d = EINVAL;
+          end
+        end else if (slots && is_lookup) begin
+          state_d = StIndex;
+        end else if (lpm && is_lookup) begin
+          state_d  = prefix_ok ? StLpm : StRespond;
+          result_d = '0;
+        end else if (hash_kind && is_lookup) begin
+          state_d = StFind;
+        end else if (!updatable) begin
+          result_d = EOPNOTSUPP;
+        end else if (is_prepare && data_q > 64'd2) begin
+          result_d = EINVAL;
+        end else begin
+          state_d = is_commit ? StEntryRead : StFind;
+        end
+      end
+      // -- arrays
+      StIndex: begin
+        state_d = StRespond;
+        if (is_lookup) begin
+          result_d = '0;
+          if (index_ok) state_d = StAddress1;
+        end else if ((data_q & ~64'd4) > 64'd2) begin
+          result_d = EINVAL;
+        end else if (!index_ok) begin
+          result_d = E2BIG;
+        end else if (data_q[0]) begin
+          result_d = EEXIST;
+        end else if (data_q[2]) begin
+          result_d = EINVAL;
+        end else begin
+          state_d = StAddress1;
+        end
+      end
+      StSlotRead: if (mem_ready_i) state_d = StSlotWait;
+      StSlotWait: if (answer) begin
+        state_d  = StRespond;
+        result_d = (mem_data_i[31:0] == '0) ? '0 : address(own_row_q);
+      end
+      // -- find
+      StLpm, StFind: if ((state_q == StLpm) ? lpm_done_i : walk_done_i) begin
+        state_d = StRespond;
+        if ((state_q == StLpm) ? !lpm_found_i : !walk_found_i) begin
+          if (is_lookup) result_d = '0;
+          else if (is_delete || (is_prepare && data_q[1])) result_d = ENOENT;
+          else state_d = StHeader0;
+        end else if (is_lookup || (is_prepare && per_cpu && !data_q[0])) begin
+          result_d = address(walk_row_i + value_i);
+          if (lru && !walk_word_i[31]) state_d = StTouch;
+        end else if (is_prepare && data_q[0]) begin
+          result_d = EEXIST;
+        end else begin
+          state_d = StHeader0;
+        end
+      end
+      StTouch:   if (mem_ready_i) state_d = StRespond;
+      StHeader0: if (mem_ready_i) state_d = StHeader1;
+      StHeader1: if (mem_ready_i) state_d = StHeaderWait;
+      StHeaderWait: if (answer && half_q) begin
+        if (is_delete) state_d = StUnlink;
+        else state_d = is_prepare ? StTake : StCommit;
+      end
+      // -- prepare
+      StTake: begin
+        if (!found_q && !lru && full) begin
+          state_d  = StRespond;
+          result_d = E2BIG;
+        end else if (found_q && extra != '0) begin
+          if (mem_ready_i) state_d = StAddress1;
+        end else if (free_head != '0) begin
+          state_d = StAddress1;
+        end else if (next_unused < entry_count_i) begin
+          if (mem_ready_i) state_d = StAddress1;
+        end else begin
+          state_d  = StRespond;
+          result_d = ENOMEM;
+        end
+      end
+      StAddress1: state_d = StAddress2;
+      StAddress2: begin
+        state_d  = from_free_q ? StFreeRead : StPrepared;
+        result_d = address(row_i + value_i);
+        if (array) state_d = StRespond;
+        else if (slots) state_d = StSlotRead;
+      end
+      StFreeRead:  if (mem_ready_i) state_d = StFreeWait;
+      StFreeWait:  if (answer) state_d = StFreeTaken;
+      StFreeTaken: if (mem_ready_i) state_d = StPrepared;
+      StPrepared:  if (mem_ready_i) state_d = per_cpu ? StZero : StRespond;
+      StZero:      if (mem_ready_i && !more) state_d = StRespond;
+      // -- commit
+      StEntryRead: if (mem_ready_i) state_d = StEntryWait;
+      StEntryWait: if (answer) begin
+        // Still ours: not live, and of our key. Whether it links to itself takes its address.
+        state_d  = (mem_data_i[30] || mem_data_i[63:32] != key_hash_i) ? StRespond : StOwner1;
+        result_d = '0;
+      end
+      StOwner1: state_d = StOwner2;
+      StOwner2: state_d = (row_i == own_row_q) ? StFind : StRespond;
+      StCommit: begin
+        state_d = StKeys;
+        if (found_q && per_cpu) begin
+          state_d = StMergeNew;
+        end else if (!found_q && full) begin
+          state_d = lru ? StEvict : StFreeNext;
+          if (!lru) result_d = E2BIG;
+        end
+      end
+      // Words of other processors are zero here and left alone there: their owners may be writing.
+      StMergeNew:   if (mem_ready_i) state_d = StMergeSeen;
+      StMergeSeen: if (answer) begin
+        if (mem_data_i != '0) state_d = StMergeOld;
+        else state_d = StMergeRest;
+      end
+      StMergeOld:   if (mem_ready_i) state_d = StMergeWait;
+      StMergeWait:  if (answer) state_d = StMergeWrite;
+      StMergeWrite: if (mem_ready_i) state_d = StMergeRest;
+      StMergeRest:  state_d = more ? StMergeNew : StFreeNext;
+      StEvict:      if (evict_done_i) state_d = StVictim;
+      StVictim:     if (walk_done_i) state_d = StUnlink;
+      StUnlink: if (mem_ready_i) begin
+        state_d = (is_commit && !evicted_q) ? StLinkEntry : StFreeNext;
+      end
+      StFreeNext: if (mem_ready_i) state_d = StFreeHead;
+      StFreeHead: if (mem_ready_i) begin
+        state_d = StRespond;
+        if (is_delete) state_d = StCount;
+        else if (evicted_q) state_d = StBucketRead;
+      end
+      StBucketRead: if (mem_ready_i) state_d = StBucketWait;
+      StBucketWait: if (answer) state_d = StKeys;
+      StKeys: if (mem_ready_i && place_q[3:0] == key_words_i) begin
+        if (found_q) state_d = StUnlink;
+        else state_d = evicted_q ? StLinkEntry : StCount;
+      end
+      StCount: if (mem_ready_i) begin
+        state_d = is_delete ? StRespond : StLinkEntry;
+        if (is_delete) result_d = '0;
+      end
+      StLinkEntry:    if (mem_ready_i) state_d = StLinkBucket;
+      StLinkBucket:   if (mem_ready_i) state_d = found_q ? ((extra == '0) ? StSetAside : StFreeNext) : StRespond;
+      StSetAside:     if (mem_ready_i) state_d = StSetAsideNext;
+      StSetAsideNext: if (mem_ready_i) state_d = StRespond;
+      default:        if (rsp_ready_i) state_d = StIdle;
+    endcase
+  end
+
+  // ---- map memory ---------------------------------------------------------------------------------
+  localparam logic [7:0] LOW = 8'h0f, HIGH = 8'hf0, ALL = 8'hff;
+  logic [29:0] link;  // what the new entry's next is
+  assign link = (found_q && walk_before_bucket_i) ? walk_word_i[29:0] : first_link_q;
+
+  always_comb begin
+    mem_valid_o = 1'b1;
+    mem_we_o    = 8'h00;
+    mem_row_o   = own_row_q;
+    mem_wdata_o = '0;
+    case (state_q)
+      StSlotRead, StFreeRead, StEntryRead: ;
+      StHeader0:    mem_row_o = header_i;
+      StHeader1:    mem_row_o = header_i + 1'b1;
+      StMergeNew:   mem_row_o = own_row_q + place_q;
+      StMergeOld:   mem_row_o = walk_row_i + place_q;
+      StBucketRead: mem_row_o = bucket_row;
+      StTouch: begin
+        {mem_we_o, mem_row_o} = {LOW, walk_row_i};
+        mem_wdata_o = 64'({1'b1, walk_word_i[30:0]});
+      end
+      StTake: begin
+        mem_valid_o = (found_q && extra != '0)
+                   || (!(!found_q && !lru && full) && free_head == '0 && next_unused < entry_count_i);
+        if (found_q && extra != '0) begin
+          {mem_we_o, mem_row_o} = {HIGH, header_i};
+        end else begin
+          {mem_we_o, mem_row_o} = {HIGH, header_i + 1'b1};
+          mem_wdata_o = {next_unused + 32'd1, 32'd0};
+        end
+      end
+      StFreeTaken: begin
+        {mem_we_o, mem_row_o} = {LOW, header_i};
+        mem_wdata_o = 64'(own_next_q);
+      end
+      StPrepared: begin
+        mem_we_o    = ALL;
+        mem_wdata_o = {key_hash_i, 2'b00, own_link_q};
+      end
+      StZero: {mem_we_o, mem_row_o} = {ALL, own_row_q + place_q};
+      StMergeWrite: begin
+        {mem_we_o, mem_row_o} = {ALL, walk_row_i + place_q};
+        mem_wdata_o = merge_q;
+      end
+      StUnlink: begin
+        {mem_we_o, mem_row_o} = {walk_before_half_i ? HIGH : LOW, walk_before_row_i};
+        mem_wdata_o = {2{walk_before_flags_i, walk_word_i[29:0]}};
+      end
+      StFreeNext: begin
+        {mem_we_o, mem_row_o} = {LOW, gone_row};
+        mem_wdata_o = 64'(free_head[29:0]);
+      end
+      StFreeHead: begin
+        {mem_we_o, mem_row_o} = {LOW, header_i};
+        mem_wdata_o = 64'(gone_link);
+      end
+      StKeys: begin
+        {mem_we_o, mem_row_o} = {ALL, own_row_q + place_q};
+        mem_wdata_o = key_word_i;
+      end
+      StCount: begin
+        {mem_we_o, mem_row_o} = {LOW, header_i + 1'b1};
+        mem_wdata_o = 64'(new_count);
+      end
+      StLinkEntry: begin
+        mem_we_o    = ALL;
+        mem_wdata_o = {key_hash_i, lru && found_q, 1'b1, link};
+      end
+      StLinkBucket: begin
+        {mem_we_o, mem_row_o} = {bucket[0] ? HIGH : LOW, bucket_row};
+        mem_wdata_o = {2{2'b00, own_link_q}};
+      end
+      StSetAside: begin
+        {mem_we_o, mem_row_o} = {HIGH, header_i};
+        mem_wdata_o = {2'b00, 30'(walk_link_i), 32'd0};
+      end
+      StSetAsideNext: {mem_we_o, mem_row_o} = {LOW, walk_row_i};
+      default: mem_valid_o = 1'b0;
+    endcase
+  end
+
+  // ---- state --------------------------------------------------------------------------------------
+  assign read = mem_valid_o && mem_ready_i && mem_we_o == '0;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q <= StIdle;
+      pipe_q  <= '0;
+    end else begin
+      state_q <= state_d;
+      pipe_q  <= {pipe_q[1:0], read};
+    end
+    result_q <= result_d;
+    if (state_q == StIdle) begin
+      op_q      <= req_op_i;
+      tag_q     <= req_tag_i;
+      data_q    <= req_data_i;
+      own_q     <= 1'b0;
+      evicted_q <= 1'b0;
+    end
+    // The header's two words come in turn.
+    if (state_q == StHeader0) half_q <= 1'b0;
+    else if (answer) half_q <= 1'b1;
+    if (state_q == StFind || state_q == StLpm) begin
+      found_q      <= (state_q == StLpm) ? lpm_found_i : walk_found_i;
+      first_link_q <= walk_first_i;
+    end
+    if (state_q == StHeaderWait || state_q == StHeader1) begin
+      if (answer && !half_q) header0_q <= mem_data_i;
+      if (answer && half_q) header1_q <= mem_data_i;
+    end
+    if (state_q == StEvict) evicted_q <= 1'b1;
+    if (state_q == StCommit) own_q <= (found_q && per_cpu) || (!found_q && full && !lru);
+    if (state_q == StBucketWait) first_link_q <= bucket[0] ? mem_data_i[61:32] : mem_data_i[29:0];
+    if (answer) own_next_q <= mem_data_i[29:0];
+    if (state_q == StMergeSeen) merge_q <= mem_data_i;
+    else if (state_q == StMergeWait && answer) merge_q <= merge_q | mem_data_i;
+    // The entry taken, and its address.
+    case (state_q)
+      StIndex: {own_link_q, from_free_q} <= {key_first_i[29:0] + 30'd1, 1'b0};
+      StTake: begin
+        from_free_q <= !(found_q && extra != '0) && free_head != '0;
+        if (found_q && extra != '0) own_link_q <= extra[29:0];
+        else if (free_head != '0) own_link_q <= free_head[29:0];
+        else own_link_q <= next_unused[29:0] + 30'd1;
+      end
+      StEntryWait: own_link_q <= mem_data_i[29:0];
+      default: ;
+    endcase
+    if (state_q == StAddress2) own_row_q <= row_i;
+    else if (state_q == StLoad) own_row_q <= data_q[3 +: RowBits] - value_i;  // commit: from PREPARE
+    // Rows of an entry, counted: values from value_i to the end, key words from 1.
+    case (state_q)
+      StPrepared, StCommit: place_q <= (state_q == StCommit && !(found_q && per_cpu)) ? RowBits'(1) : value_i;
+      StZero, StKeys: if (mem_ready_i) place_q <= place_q + 1'b1;
+      StMergeRest: place_q <= place_q + 1'b1;
+      StBucketWait: place_q <= RowBits'(1);
+      default: ;
+    endcase
+  end
+
+  // ---- the other units ----------------------------------------------------------------------------
+  assign req_pop_o        = state_q == StIdle && req_valid_i;
+  assign rsp_valid_o      = state_q == StRespond;
+  assign rsp_tag_o        = tag_q;
+  assign rsp_data_o       = result_q;
+  assign link_o           = own_link_q[RowBits-1:0];
+  assign key_index_o      = place_q[2:0] - 3'd1;
+  assign walk_start_o     = (state_q == StLoad && state_d == StFind)
+                         || (state_q == StOwner2 && state_d == StFind)
+                         || (state_q == StEvict && evict_done_i);
+  assign walk_by_number_o = state_q == StEvict;
+  assign lpm_start_o      = state_q == StLoad && state_d == StLpm;
+  assign evict_start_o    = state_q == StCommit && state_d == StEvict;
+
+  always_comb begin
+    case (state_q)
+      StFind, StVictim: turn_o = 2'd1;
+      StLpm:            turn_o = 2'd2;
+      StEvict:          turn_o = 2'd3;
+      default:          turn_o = 2'd0;
+    endcase
+  end
+
+  logic unused;
+  assign unused = &{1'b0, walk_word_i[63:32], bucket[31:RowBits+1]};
+endmodule

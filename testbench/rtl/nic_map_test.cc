@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The map engine against the C++ maps: random operations on small tables that fill up, over and over.
+// Every result must be equal, and the arenas equal byte for byte.
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+
+#include <kiln/map_set.h>
+
+#include "nic_memory_bench.h"
+
+namespace kiln::nic_test {
+namespace {
+
+constexpr std::uint32_t kMapAddress = 0x4000'0000;
+using Bytes = std::vector<std::byte>;
+
+MapSpec spec(MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries) {
+  MapSpec s;
+  s.name = "m" + std::to_string(static_cast<unsigned>(type)) + "_" + std::to_string(key) + "_" +
+           std::to_string(entries);
+  s.type = type;
+  s.key_size = key;
+  s.value_size = value;
+  s.max_entries = entries;
+  s.flags = type == MapType::kLpmTrie ? 1 : 0;
+  return s;
+}
+
+std::vector<std::uint64_t> words_of(std::span<const std::byte> key) {
+  std::vector<std::uint64_t> words((key.size() + 7) / 8);
+  std::memcpy(words.data(), key.data(), key.size());
+  return words;
+}
+
+/// A MapSet and the RTL with the same contents.
+class Pair {
+ public:
+  Pair(const std::vector<MapSpec>& specs, std::uint32_t cpus, std::uint32_t seed) : rtl(seed), random(seed) {
+    auto made = MapSet::create(specs, cpus);
+    EXPECT_TRUE(made) << made.error().message;
+    maps.emplace(std::move(made).value());
+    for (std::size_t i = 0; i < maps->size(); ++i) {
+      rtl.write_descriptor(i, maps->descriptor(i));
+    }
+    load();
+  }
+  void load() { rtl.write(maps->arena()); }
+
+  void expect_equal_arenas(const std::string& where) {
+    const Bytes got = rtl.read(maps->arena().size());
+    for (std::size_t at = 0; at < got.size(); ++at) {
+      ASSERT_EQ(got[at], maps->arena()[at]) << where << ": arena byte " << at;
+    }
+  }
+
+  /// Keys from a small set, so that tables of a few entries see hits, misses and collisions.
+  Bytes key(std::size_t map, unsigned distinct) {
+    const MapSpec& s = maps->spec(map);
+    Bytes key(s.key_size);
+    const unsigned pick = random() % distinct;
+    for (std::size_t i = 0; i < key.size(); ++i) {
+      key[i] = std::byte(i == 0 ? pick : i == key.size() - 1 ? pick * 7 : pick >> (i % 3));
+    }
+    if (s.type == MapType::kLpmTrie) {
+      const std::uint32_t bits = 8 * (s.key_size - 4);
+      const std::uint32_t prefix = random() % 20 == 0 ? bits + 1 + random() % 3 : random() % (bits + 1);
+      std::memcpy(key.data(), &prefix, 4);
+      for (std::size_t i = 4; i < key.size(); ++i) {
+        key[i] = std::byte(random() % 4 == 0 ? 0x80 : 0x00);
+      }
+    } else if (is_array(s.type) || is_slot_array(s.type)) {
+      const std::uint32_t index = random() % (s.max_entries + 2);
+      std::memcpy(key.data(), &index, 4);
+    }
+    return key;
+  }
+
+  std::uint64_t request(Service op, std::size_t map, const Bytes& key, std::uint64_t data = 0,
+                        std::uint64_t* took = nullptr) {
+    return rtl.call({.core = static_cast<std::uint8_t>(random() % 2),
+                     .thread = static_cast<std::uint8_t>(random() % 8),
+                     .op = op,
+                     .imm = static_cast<std::uint32_t>(map),
+                     .data = data,
+                     .keys = words_of(key)},
+                    took);
+  }
+  static std::uint64_t address(std::uint32_t offset) { return offset == 0 ? 0 : kMapAddress + offset; }
+
+  /// Writes a value as a program would, in pieces of any size and alignment, on both sides.
+  void store_value(std::uint32_t offset, std::uint32_t bytes) {
+    for (std::uint32_t done = 0; done < bytes;) {
+      std::uint32_t size = 1u << random() % 4;
+      while (size > bytes - done) {
+        size /= 2;
+      }
+      const std::uint64_t data = std::uint64_t{random()} << 32 | random();
+      rtl.call({.op = kSvcSTORE, .size = size_code(size), .addr = kMapAddress + offset + done, .data = data});
+      std::memcpy(maps->arena().data() + offset + done, &data, size);
+      done += size;
+    }
+  }
+
+  MemoryBench rtl;
+  std::optional<MapSet> maps;
+  std::mt19937 random;
+};
+
+struct Case {
+  MapType type;
+  std::uint32_t key, value, entries, cpus;
+  unsigned distinct;  // keys in use
+};
+
+void PrintTo(const Case& c, std::ostream* out) {
+  *out << map_type_name(c.type) << " key " << c.key << " value " << c.value << " entries " << c.entries
+       << " cpus " << c.cpus;
+}
+
+class MapEngine : public testing::TestWithParam<Case> {};
+
+/// One operation on both sides; false when the test has failed.
+void step(Pair& pair, std::size_t map, const Case& c) {
+  const Bytes key = pair.key(map, c.distinct);
+  const MapView view = pair.maps->view(map);
+  const unsigned what = pair.random() % 100;
+  if (what < 35) {
+    ASSERT_EQ(pair.request(kSvcMAP_LOOKUP, map, key), Pair::address(map_lookup(view, key.data())));
+  } else if (what < 80) {
+    static constexpr std::uint64_t kFlags[] = {0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 8, 1ull << 32, ~0ull};
+    const std::uint64_t flags = kFlags[pair.random() % std::size(kFlags)];
+    const std::int64_t expected = map_prepare(view, key.data(), flags);
+    const std::uint64_t got = pair.request(kSvcMAP_PREPARE, map, key, flags);
+    ASSERT_EQ(static_cast<std::int64_t>(got), expected < 0 ? expected : expected + kMapAddress);
+    if (expected < 0) {
+      return;
+    }
+    const std::uint32_t cpu = pair.random() % c.cpus;
+    pair.store_value(static_cast<std::uint32_t>(expected) + cpu * pair.maps->descriptor(map).value_stride, c.value);
+    ASSERT_EQ(static_cast<std::int64_t>(pair.request(kSvcMAP_COMMIT, map, key, got)),
+              map_commit(view, key.data(), static_cast<std::uint32_t>(expected)));
+  } else {
+    ASSERT_EQ(static_cast<std::int64_t>(pair.request(kSvcMAP_DELETE, map, key)), map_erase(view, key.data()));
+  }
+}
+
+TEST_P(MapEngine, RandomOperationsLeaveEqualArenas) {
+  const Case& c = GetParam();
+  Pair pair({spec(MapType::kArray, 4, 8, 3), spec(c.type, c.key, c.value, c.entries)}, c.cpus, 11 * c.key + c.entries);
+  for (int round = 0; round < 24; ++round) {
+    pair.rtl.set_idle(round % 3 == 2 ? 40 : 0);
+    for (int i = 0; i < 150; ++i) {
+      step(pair, 1, c);
+      ASSERT_FALSE(HasFatalFailure()) << "round " << round << " operation " << i;
+    }
+    pair.expect_equal_arenas("round " + std::to_string(round));
+    ASSERT_FALSE(HasFatalFailure());
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Types, MapEngine,
+    testing::Values(Case{MapType::kHash, 4, 8, 1, 1, 4}, Case{MapType::kHash, 8, 3, 5, 1, 9},
+                    Case{MapType::kHash, 13, 40, 16, 1, 24}, Case{MapType::kHash, 64, 1, 7, 1, 12},
+                    Case{MapType::kHash, 1, 16, 33, 1, 60}, Case{MapType::kPercpuHash, 4, 12, 4, 3, 8},
+                    Case{MapType::kPercpuHash, 20, 8, 9, 8, 14}, Case{MapType::kLruHash, 4, 8, 1, 1, 5},
+                    Case{MapType::kLruHash, 16, 24, 6, 1, 14}, Case{MapType::kLruHash, 4, 4, 40, 1, 90},
+                    Case{MapType::kLruPercpuHash, 8, 8, 5, 4, 11}, Case{MapType::kArray, 4, 12, 5, 1, 1},
+                    Case{MapType::kPercpuArray, 4, 8, 3, 4, 1}));
+
+/// Chains of several entries: every key in one of two buckets, by choice of keys.
+TEST(MapEngineChains, LongChains) {
+  const Case c{MapType::kHash, 8, 8, 24, 1, 0};
+  Pair pair({spec(c.type, c.key, c.value, c.entries)}, 1, 5);
+  std::vector<Bytes> keys;
+  for (std::uint64_t n = 1; keys.size() < 30; ++n) {
+    if ((crc32c_word(kHashSeed, n) & pair.maps->descriptor(0).bucket_mask) < 2) {
+      Bytes key(8);
+      std::memcpy(key.data(), &n, 8);
+      keys.push_back(key);
+    }
+  }
+  const MapView view = pair.maps->view(0);
+  for (int i = 0; i < 2500; ++i) {
+    const Bytes& key = keys[pair.random() % keys.size()];
+    switch (pair.random() % 4) {
+      case 0:
+        ASSERT_EQ(pair.request(kSvcMAP_LOOKUP, 0, key), Pair::address(map_lookup(view, key.data())));
+        break;
+      case 1:
+        ASSERT_EQ(static_cast<std::int64_t>(pair.request(kSvcMAP_DELETE, 0, key)), map_erase(view, key.data()));
+        break;
+      default: {
+        const std::int64_t value = map_prepare(view, key.data(), 0);
+        const std::uint64_t got = pair.request(kSvcMAP_PREPARE, 0, key, 0);
+        ASSERT_EQ(static_cast<std::int64_t>(got), value < 0 ? value : value + kMapAddress);
+        if (value >= 0) {
+          ASSERT_EQ(static_cast<std::int64_t>(pair.request(kSvcMAP_COMMIT, 0, key, got)),
+                    map_commit(view, key.data(), static_cast<std::uint32_t>(value)));
+        }
+      }
+    }
+    if (i % 500 == 499) {
+      pair.expect_equal_arenas("operation " + std::to_string(i));
+      ASSERT_FALSE(HasFatalFailure());
+    }
+  }
+}
+
+TEST(MapEngineLpm, LooksUpWhatTheHostInserted) {
+  for (std::uint32_t key_size : {8u, 20u, 64u}) {
+    Pair pair({spec(MapType::kLpmTrie, key_size, 4, 200)}, 1, key_size);
+    for (int i = 0; i < 150; ++i) {
+      const Bytes key = pair.key(0, 1);
+      const Bytes value(4, std::byte(i));
+      pair.maps->user_update(0, key, value, 0);
+    }
+    pair.load();
+    unsigned found = 0;
+    for (int i = 0; i < 1500; ++i) {
+      Bytes key = pair.key(0, 1);
+      if (i % 2 == 0) {
+        const std::uint32_t all = 8 * (key_size - 4);
+        std::memcpy(key.data(), &all, 4);
+      }
+      const std::uint64_t expected = Pair::address(map_lookup(pair.maps->view(0), key.data()));
+      found += expected != 0;
+      ASSERT_EQ(pair.request(kSvcMAP_LOOKUP, 0, key), expected) << "key size " << key_size << " lookup " << i;
+    }
+    EXPECT_GT(found, 100u);
+    pair.expect_equal_arenas("LPM");
+  }
+}
+
+TEST(MapEngineSlots, EmptySlotsAreNull) {
+  Pair pair({spec(MapType::kDevmap, 4, 4, 6), spec(MapType::kProgArray, 4, 4, 6)}, 1, 3);
+  for (std::uint32_t index : {1u, 4u}) {
+    Bytes key(4), value(4, std::byte{7});
+    std::memcpy(key.data(), &index, 4);
+    EXPECT_EQ(pair.maps->user_update(0, key, value, 0), 0);
+  }
+  pair.load();
+  for (std::size_t map = 0; map < 2; ++map) {
+    for (std::uint32_t index = 0; index < 8; ++index) {
+      Bytes key(4);
+      std::memcpy(key.data(), &index, 4);
+      EXPECT_EQ(pair.request(kSvcMAP_LOOKUP, map, key), Pair::address(map_lookup(pair.maps->view(map), key.data())));
+    }
+  }
+}
+
+TEST(MapEngineRefuses, WhatItHasNoSequenceFor) {
+  Pair pair({spec(MapType::kLpmTrie, 8, 4, 4), spec(MapType::kDevmapHash, 4, 4, 4), spec(MapType::kDevmap, 4, 4, 4)}, 1, 3);
+  for (std::size_t map = 0; map < 3; ++map) {
+    const Bytes key(pair.maps->spec(map).key_size);
+    for (Service op : {kSvcMAP_PREPARE, kSvcMAP_COMMIT, kSvcMAP_DELETE}) {
+      EXPECT_EQ(static_cast<std::int64_t>(pair.request(op, map, key)), -95) << map << " " << int{op};
+    }
+  }
+  pair.expect_equal_arenas("refused");
+}
+
+/// A COMMIT that comes too late: its entry was deleted meanwhile, and prepared for another key.
+TEST(MapEngineStale, CommitOfAnEntryThatIsNoLongerOurs) {
+  Pair pair({spec(MapType::kPercpuHash, 8, 8, 4)}, 2, 9);
+  const MapView view = pair.maps->view(0);
+  Bytes first(8, std::byte{1}), second(8, std::byte{2});
+  auto prepare = [&](const Bytes& key) {
+    const std::int64_t expected = map_prepare(view, key.data(), 0);
+    EXPECT_EQ(static_cast<std::int64_t>(pair.request(kSvcMAP_PREPARE, 0, key)), expected + kMapAddress);
+    return static_cast<std::uint32_t>(expected);
+  };
+  auto commit = [&](const Bytes& key, std::uint32_t value) {
+    EXPECT_EQ(static_cast<std::int64_t>(pair.request(kSvcMAP_COMMIT, 0, key, value + kMapAddress)),
+              map_commit(view, key.data(), value));
+    pair.expect_equal_arenas("commit");
+  };
+  commit(first, prepare(first));
+  const std::uint32_t in_place = prepare(first);
+  EXPECT_EQ(static_cast<std::int64_t>(pair.request(kSvcMAP_DELETE, 0, first)), map_erase(view, first.data()));
+  commit(first, in_place);  // free
+  const std::uint32_t other = prepare(second);
+  ASSERT_EQ(other, in_place);
+  commit(first, in_place);  // prepared, but for the other key
+  commit(second, other);
+  commit(first, in_place);  // live again, as the other key's
+}
+
+/// Updates of several threads under way at once: what is prepared by one is not yet linked when
+/// another comes. The engine answers in the order in which it serves, so the reference follows the answers.
+class Interleaved : public testing::TestWithParam<Case> {};
+
+TEST_P(Interleaved, PreparedEntriesOfManyThreads) {
+  const Case& c = GetParam();
+  Pair pair({spec(c.type, c.key, c.value, c.entries)}, c.cpus, 77 + c.entries);
+  const MapView view = pair.maps->view(0);
+  enum Phase { kIdle, kLookup, kErase, kPrepare, kStore, kCommit };
+  struct Thread {
+    Phase phase = kIdle;
+    Bytes key;
+    std::uint64_t value = 0, flags = 0, data = 0;
+    std::uint32_t at = 0;
+  };
+  Thread threads[16];
+  std::uint64_t served = 0;
+  auto send = [&](unsigned n, Service op, std::uint64_t data, std::uint32_t addr = 0) {
+    pair.rtl.send({.core = static_cast<std::uint8_t>(n / 8), .thread = static_cast<std::uint8_t>(n % 8), .op = op,
+                   .addr = addr, .imm = 0, .data = data,
+                   .keys = op == kSvcSTORE ? std::vector<std::uint64_t>{} : words_of(threads[n].key)});
+  };
+  auto begin = [&](unsigned n) {
+    Thread& t = threads[n];
+    t.key = pair.key(0, c.distinct);
+    const unsigned what = pair.random() % 10;
+    // A deleted per-CPU entry may be handed out again while a thread still writes its value there, as in
+    // Linux; the result would then depend on who was faster.
+    t.phase = what < 2 ? kLookup : what < 4 && c.cpus == 1 ? kErase : kPrepare;
+    t.flags = pair.random() % 3;
+    send(n, t.phase == kLookup ? kSvcMAP_LOOKUP : t.phase == kErase ? kSvcMAP_DELETE : kSvcMAP_PREPARE, t.flags);
+  };
+  auto follow = [&](unsigned n, std::uint64_t got) {
+    Thread& t = threads[n];
+    switch (t.phase) {
+      case kLookup:
+        ASSERT_EQ(got, Pair::address(map_lookup(view, t.key.data())));
+        t.phase = kIdle;
+        break;
+      case kErase:
+        ASSERT_EQ(static_cast<std::int64_t>(got), map_erase(view, t.key.data()));
+        t.phase = kIdle;
+        break;
+      case kPrepare: {
+        const std::int64_t expected = map_prepare(view, t.key.data(), t.flags);
+        ASSERT_EQ(static_cast<std::int64_t>(got), expected < 0 ? expected : expected + kMapAddress);
+        t.phase = expected < 0 ? kIdle : kStore;
+        t.value = got;
+        if (expected >= 0) {
+          t.data = std::uint64_t{pair.random()} << 32 | (n + 1);
+          t.at = static_cast<std::uint32_t>(expected) + n % c.cpus * pair.maps->descriptor(0).value_stride;
+          send(n, kSvcSTORE, t.data, kMapAddress + t.at);
+        }
+        break;
+      }
+      case kStore:
+        ASSERT_EQ(got, 0u);
+        std::memcpy(pair.maps->arena().data() + t.at, &t.data, 8);
+        t.phase = kCommit;
+        send(n, kSvcMAP_COMMIT, t.value);
+        break;
+      case kCommit:
+        ASSERT_EQ(static_cast<std::int64_t>(got),
+                  map_commit(view, t.key.data(), static_cast<std::uint32_t>(t.value) - kMapAddress));
+        t.phase = kIdle;
+        break;
+      case kIdle:
+        FAIL() << "a response nobody waits for";
+    }
+  };
+  for (int round = 0; round < 6; ++round) {
+    for (int busy = 0; busy < 2; ++busy) {  // run, then let all finish
+      for (int i = 0; i < (busy == 0 ? 9000 : 3000); ++i) {
+        for (unsigned n = 0; n < 16 && busy == 0; ++n) {
+          if (threads[n].phase == kIdle && pair.random() % 8 == 0) {
+            begin(n);
+          }
+        }
+        pair.rtl.tick();
+        for (const Response& response : pair.rtl.responses()) {
+          follow(response.core * 8u + response.thread, response.data);
+          ASSERT_FALSE(HasFatalFailure()) << "round " << round << " cycle " << i;
+          ++served;
+        }
+      }
+    }
+    for (const Thread& t : threads) {
+      ASSERT_EQ(t.phase, kIdle) << "a request without a response";
+    }
+    pair.expect_equal_arenas("round " + std::to_string(round));
+    ASSERT_FALSE(HasFatalFailure());
+  }
+  EXPECT_GT(served, 1000u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, Interleaved,
+                         testing::Values(Case{MapType::kHash, 8, 8, 6, 1, 10},
+                                         Case{MapType::kLruHash, 8, 8, 6, 1, 10},
+                                         Case{MapType::kPercpuHash, 8, 8, 6, 16, 10}));
+
+/// What an operation costs, first beat to response, nothing else going on. Bounds, so that a slip shows.
+TEST(MapEngineCycles, PerOperation) {
+  Pair pair({spec(MapType::kHash, 8, 8, 64), spec(MapType::kLruHash, 8, 8, 1), spec(MapType::kLpmTrie, 8, 8, 64),
+             spec(MapType::kArray, 4, 8, 8)}, 1, 1);
+  auto key = [](std::uint64_t n) {
+    Bytes bytes(8);
+    std::memcpy(bytes.data(), &n, 8);
+    return bytes;
+  };
+  auto measure = [&](const char* name, Service op, std::size_t map, const Bytes& k, std::uint64_t data,
+                     std::uint64_t limit) {
+    std::uint64_t took = 0;
+    const std::uint64_t result = pair.rtl.call(
+        {.op = op, .size = size_code(8), .addr = kMapAddress + 64, .imm = static_cast<std::uint32_t>(map), .data = data,
+         .keys = op >= kSvcMAP_LOOKUP && op <= kSvcMAP_DELETE ? words_of(k) : std::vector<std::uint64_t>{}}, &took);
+    std::printf("%-34s %3llu cycles\n", name, static_cast<unsigned long long>(took));
+    EXPECT_LE(took, limit) << name;
+    return result;
+  };
+  measure("LOAD", kSvcLOAD, 0, {}, 0, 8);
+  measure("STORE", kSvcSTORE, 0, {}, 0, 8);
+  measure("ATOMIC", kSvcATOMIC, 0, {}, 0, 8);
+  measure("RANDOM", kSvcRANDOM, 0, {}, 0, 5);
+  measure("TIME", kSvcTIME, 0, {}, 0, 5);
+  measure("LOOKUP hash, empty bucket", kSvcMAP_LOOKUP, 0, key(1), 0, 16);
+  std::uint64_t at = measure("PREPARE hash, new key", kSvcMAP_PREPARE, 0, key(1), 0, 30);
+  measure("COMMIT hash, new key", kSvcMAP_COMMIT, 0, key(1), at, 36);
+  measure("LOOKUP hash, 8-byte key, hit", kSvcMAP_LOOKUP, 0, key(1), 0, 22);
+  at = measure("PREPARE hash, known key", kSvcMAP_PREPARE, 0, key(1), 0, 34);
+  measure("COMMIT hash, known key", kSvcMAP_COMMIT, 0, key(1), at, 44);
+  measure("DELETE hash", kSvcMAP_DELETE, 0, key(1), 0, 34);
+  at = measure("PREPARE LRU", kSvcMAP_PREPARE, 1, key(1), 0, 30);
+  measure("COMMIT LRU", kSvcMAP_COMMIT, 1, key(1), at, 36);
+  at = measure("PREPARE LRU, full", kSvcMAP_PREPARE, 1, key(2), 0, 30);
+  measure("COMMIT LRU, evicts", kSvcMAP_COMMIT, 1, key(2), at, 80);
+  measure("LOOKUP LPM, empty", kSvcMAP_LOOKUP, 2, key(24 | 0x0a00000000), 0, 16);
+  measure("LOOKUP array", kSvcMAP_LOOKUP, 3, Bytes(4), 0, 16);
+}
+
+}  // namespace
+}  // namespace kiln::nic_test

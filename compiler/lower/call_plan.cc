@@ -2,6 +2,7 @@
 #include "call_plan.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -300,8 +301,19 @@ class Planner {
     }
   }
 
+  /// The engine has no unit for adding and removing prefixes.
+  bool refuse_trie() {
+    if (map().type == MapType::kLpmTrie) {
+      plan_.problem = "the NIC's map engine looks up in an lpm_trie, it does not change one";
+    }
+    return !plan_.problem.empty();
+  }
+
   void update() {
     const MapType type = map().type;
+    if (refuse_trie()) {
+      return;
+    }
     if (is_slot_array(type) || type == MapType::kDevmapHash || type == MapType::kHashOfMaps) {
       plan_.problem = fmt::format("programs do not update a {}", map_type_name(type));
       return;
@@ -323,10 +335,12 @@ class Planner {
 
   void erase() {
     if (is_array_like(map().type)) {
-      plan_.result = Value::constant(static_cast<std::uint64_t>(-std::int64_t{22}));
+      plan_.result = Value::constant(static_cast<std::uint64_t>(-std::int64_t{EINVAL}));
       return;
     }
-    key(2, 0);
+    if (!refuse_trie()) {
+      key(2, 0);
+    }
   }
 
   void tail_call() {

@@ -158,10 +158,8 @@ void make_program(TestProgram& out, std::string_view text, std::span<const MapSp
   out.verified.object = &out.object;
 }
 
-namespace {
-
-/// With what the verifier proves; programs that it refuses fail the test.
-[[maybe_unused]] std::vector<Facts> proven_facts(const Object& object) {
+/// Programs that the verifier refuses fail the test.
+std::vector<Facts> facts_of(const Object& object) {
   std::vector<Facts> facts;
 #ifdef KILN_HAVE_VERIFIER
   for (const Program& program : object.programs) {
@@ -175,6 +173,8 @@ namespace {
 #endif
   return facts;
 }
+
+namespace {
 
 void compare_with_kernel(const TestProgram& test, std::span<const Frame> frames, const CheckOptions& options) {
 #ifdef KILN_HAVE_KERNEL
@@ -213,7 +213,7 @@ double check(const TestProgram& test, std::span<const Frame> frames, const Check
   }
   EXPECT_EQ(report->difference, "") << "without facts";
 #ifdef KILN_HAVE_VERIFIER
-  VerifiedObject verified{.object = &test.object, .facts = proven_facts(test.object)};
+  VerifiedObject verified{.object = &test.object, .facts = facts_of(test.object)};
   report = run_lockstep(verified, 0, test.maps, options.environment, frames, options.model);
   if (!report) {
     ADD_FAILURE() << report.error().message << "\n" << text;

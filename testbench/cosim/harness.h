@@ -42,6 +42,9 @@ MapSpec map_spec(MapType type, std::uint32_t key_size, std::uint32_t value_size,
 /// targets of local calls. Without facts.
 void make_program(TestProgram& out, std::string_view text, std::span<const MapSpec> maps = {});
 
+/// What the verifier proves of each program; empty if it is not built.
+std::vector<Facts> facts_of(const Object& object);
+
 struct CheckOptions {
   ModelOptions model{};
   Environment environment{};

@@ -70,7 +70,12 @@ class CoreBench {
     }
     model_->rst_ni = 1;
   }
-  ~CoreBench() { model_->final(); }
+  ~CoreBench() {
+    // The model's scopes unregister from the thread's context: with several benches, say which.
+    Verilated::threadContextp(&context_);
+    model_->final();
+    model_.reset();
+  }
 
   Weather weather;
 

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Subprograms and the end of a path.
+//
+// Rules: at most 8 frames. A static subprogram is walked through at each call, with the caller's
+// R1-R5; its R6-R9 and stack start empty. A global one is verified once by its prototype, so a call
+// only needs fitting arguments and gives an unknown number. Both leave R1-R5 unreadable. A subprogram
+// does not return a pointer to its stack. At the end R0 is initialised, a number where a global
+// function ends, and in the program type's range if it has one.
+#include <algorithm>
+
+#include "checker.h"
+
+namespace kiln::verifier {
+
+const Signature& Checker::signature_of(u32 subprogram) {
+  auto& cached = signatures_[subprogram];
+  if (!cached) {
+    cached = read_signature(object_, structure_.subprograms[subprogram].btf_func, program_.type);
+  }
+  return *cached;
+}
+
+Step Checker::call_global(u32 callee) {
+  const SubprogramInfo& sub = structure_.subprograms[callee];
+  const Signature& signature = signature_of(callee);
+  const auto refuse = [&] {
+    explain("Caller passes invalid args into func#{} ('{}')", callee, sub.name);
+    return Step::kReject;
+  };
+  if (!signature.defect.empty()) {
+    reject("{}", signature.defect);
+    return Step::kReject;
+  }
+  for (unsigned r = 1; r <= signature.arguments.size(); ++r) {
+    const Reg& want = signature.arguments[r - 1];
+    if (!check_readable(r)) {
+      return refuse();
+    }
+    const Reg have = state().reg(r);
+    if (want.is_scalar() && !have.is_scalar()) {
+      reject("R{} is not a scalar", r);
+      return refuse();
+    }
+    if (want.type == RegType::kCtx && (have.type != RegType::kCtx || !check_fixed_pointer(r, have))) {
+      if (!failed_) {
+        reject("arg#{} expects pointer to ctx", r - 1);
+      }
+      return refuse();
+    }
+    if (want.type == RegType::kMem && !have.is_null_constant() &&
+        !check_global_memory(r, static_cast<u32>(want.extra))) {
+      return refuse();
+    }
+  }
+  log_.print("Func#{} ('{}') is global and assumed valid.\n", callee, sub.name);
+  global_called_[callee] = true;
+  if (sub.changes_packet) {
+    forget_packet_pointers();
+  }
+  for (unsigned r = 1; r <= 5; ++r) {
+    set_reg(r, Reg{});
+  }
+  set_reg(0, Reg::unknown());
+  return Step::kNext;
+}
+
+/// Memory handed to a global function may be read and written there, and may be NULL.
+bool Checker::check_global_memory(unsigned number, u32 bytes) {
+  Reg& reg = state().reg(number);
+  const bool maybe_null = reg.maybe_null;
+  reg.maybe_null = false;
+  bool ok = check_argument_type(number, HelperArg::kMemReadonly) &&
+            check_memory_argument(number, bytes, false);
+  if (ok && reg.type == RegType::kMapValue) {
+    ok = check_map_direction(reg, reg.off, bytes, Access::kWrite);
+  }
+  if (ok && reg.type == RegType::kStack) {
+    clobber_stack(reg, bytes);
+  }
+  reg.maybe_null = maybe_null;
+  return ok;
+}
+
+Step Checker::call_subprogram() {
+  const s64 target = jump_target(decoded(), insn(), insn_);
+  const s64 callee = structure_.subprogram_at(target);
+  KILN_CHECK(callee >= 0);
+  const SubprogramInfo& sub = structure_.subprograms[static_cast<std::size_t>(callee)];
+  if (sub.is_global) {
+    return call_global(static_cast<u32>(callee));
+  }
+  if (state().frames.size() >= kMaxFrames) {
+    reject("the call stack of {} frames is too deep", state().frames.size() + 1);
+    return Step::kReject;
+  }
+  Frame frame;
+  frame.callsite = insn_;
+  frame.subprogram = static_cast<u32>(callee);
+  frame.instance = stack_liveness_.child(state().frame().instance, insn_, frame.subprogram);
+  std::copy_n(state().frame().regs.begin() + 1, 5, frame.regs.begin() + 1);
+  frame.regs[kFramePointer] = Reg::pointer(RegType::kStack);
+  frame.regs[kFramePointer].frame = static_cast<u8>(state().frames.size());
+  for (unsigned r = 0; r <= 5; ++r) {
+    state().reg(r) = Reg{};
+  }
+  if (log_.on()) {
+    log_.print("caller:\n{}\n", frame_text(state(), state().depth(), object_, ~0u, ~u64{0}));
+  }
+  state().frames.push_back(std::move(frame));
+  if (log_.on()) {
+    log_.print("callee:\n{}\n", frame_text(state(), state().depth(), object_, ~0u, ~u64{0}));
+  }
+  touched_regs_ = 0;
+  touched_slots_ = 0;
+  next_ = sub.start;
+  return Step::kNext;
+}
+
+bool Checker::return_to_caller() {
+  const Reg result = state().reg(0);
+  if (result.type == RegType::kStack) {
+    return reject("cannot return stack pointer to the caller");
+  }
+  if (log_.on()) {
+    log_.print("returning from callee:\n{}\n", frame_text(state(), state().depth(), object_, ~0u, ~u64{0}));
+  }
+  next_ = state().frame().callsite + 1;
+  state().frames.pop_back();
+  state().reg(0) = result;
+  if (log_.on()) {
+    log_.print("to caller at {}:\n{}\n", next_, frame_text(state(), state().depth(), object_, ~0u, ~u64{0}));
+  }
+  touched_regs_ = 0;
+  touched_slots_ = 0;
+  return true;
+}
+
+bool Checker::check_return_value() {
+  if (!check_readable(0)) {
+    return false;
+  }
+  const Reg result = state().reg(0);
+  if (entry_ != 0 && !result.is_scalar()) {
+    return reject("At subprogram exit the register R0 is not a scalar value ({})", type_name(result));
+  }
+  if (entry_ != 0 || !rules_.return_range) {
+    return true;
+  }
+  const ReturnRange range = *rules_.return_range;
+  if (!result.is_scalar()) {
+    return reject("At program exit the register R0 is not a known value ({})", type_name(result));
+  }
+  make_precise(0);
+  const Interval64& w = result.bounds.w;
+  if (w.smin >= range.min && w.smax <= range.max) {
+    return true;
+  }
+  std::string has;
+  has += w.smin != std::numeric_limits<s64>::min() ? fmt::format(" smin={}", w.smin) : "";
+  has += w.smax != std::numeric_limits<s64>::max() ? fmt::format(" smax={}", w.smax) : "";
+  return reject("At program exit the register R0 has{} should have been in [{}, {}]",
+                has.empty() ? " unknown scalar value" : has, range.min, range.max);
+}
+
+Step Checker::execute_exit() {
+  if (state().frames.size() > 1) {
+    return return_to_caller() ? Step::kNext : Step::kReject;
+  }
+  return check_return_value() ? Step::kEnd : Step::kReject;
+}
+
+}  // namespace kiln::verifier

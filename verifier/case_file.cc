@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "case_file.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+
+#include <kiln/disasm.h>
+
+namespace kiln::verifier {
+namespace {
+
+[[noreturn]] void malformed_case(const std::string& file, int line, const std::string& why) {
+  std::cerr << file << ":" << line << ": " << why << "\n";
+  std::exit(1);
+}
+
+Expectation expectation(const std::string& text) {
+  return text.starts_with("reject") ? Expectation{false, text.size() > 7 ? text.substr(7) : ""}
+                                    : Expectation{true, text.size() > 7 ? text.substr(7) : ""};
+}
+
+ProgramType type_by_name(const std::string& name) {
+  for (unsigned i = 0; i < 40; ++i) {
+    if (program_type_name(static_cast<ProgramType>(i)) == name) {
+      return static_cast<ProgramType>(i);
+    }
+  }
+  return ProgramType::kUnspec;
+}
+
+class Reader {
+ public:
+  explicit Reader(const std::filesystem::path& path) : file_(path.filename().string()) {
+    std::ifstream in(path);
+    for (std::string line; std::getline(in, line);) {
+      ++line_;
+      take(line);
+    }
+    finish();
+  }
+  std::vector<Case> cases;
+
+ private:
+  void take(const std::string& line) {
+    const auto begins = [&](const char* word) { return line.starts_with(word); };
+    if (begins("== ")) {
+      finish();
+      open_ = true;
+      current_ = Case{};
+      current_.file = file_;
+      current_.name = line.substr(3);
+      current_.program.section = "xdp";
+    } else if (line.empty() || begins("#")) {
+      return;
+    } else if (!open_) {
+      malformed_case(file_, line_, "text before the first case");
+    } else if (begins("accept") || begins("reject")) {
+      current_.ours = expectation(line);
+    } else if (begins("kernel ")) {
+      current_.differs = true;
+      current_.kernel = expectation(line.substr(7));
+    } else if (begins("type ")) {
+      current_.program.type = type_by_name(line.substr(5));
+    } else if (begins("section ")) {
+      current_.program.section = line.substr(8);
+    } else if (begins("license ")) {
+      current_.license = line.substr(8);
+    } else {
+      text_ += line + "\n";
+    }
+  }
+  void finish() {
+    if (!open_) {
+      return;
+    }
+    auto insns = assemble(text_);
+    if (!insns) {
+      malformed_case(file_, line_, current_.name + ": " + insns.error().message);
+    }
+    current_.program.insns = *insns;
+    current_.program.name = "case";
+    if (!current_.differs) {
+      current_.kernel = current_.ours;
+    }
+    cases.push_back(current_);
+    text_.clear();
+    open_ = false;
+  }
+
+  std::string file_, text_;
+  int line_ = 0;
+  bool open_ = false;
+  Case current_;
+};
+
+MapSpec map(const char* name, MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries,
+            std::uint32_t flags = 0) {
+  MapSpec spec;
+  spec.name = name;
+  spec.type = type;
+  spec.key_size = key;
+  spec.value_size = value;
+  spec.max_entries = entries;
+  spec.flags = flags;
+  return spec;
+}
+
+}  // namespace
+
+std::vector<Case> read_cases(const std::string& directory) {
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.path().extension() == ".txt") {
+      files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  std::vector<Case> cases;
+  for (const auto& file : files) {
+    Reader reader(file);
+    cases.insert(cases.end(), reader.cases.begin(), reader.cases.end());
+  }
+  return cases;
+}
+
+Object standard_object() {
+  constexpr std::uint32_t kNoPrealloc = 1, kReadOnly = 1u << 7, kWriteOnly = 1u << 8;
+  Object object;
+  object.license = "GPL";
+  object.maps = {
+      map("array", MapType::kArray, 4, 48, 4),
+      map("hash", MapType::kHash, 8, 16, 16),
+      map("progs", MapType::kProgArray, 4, 4, 4),
+      map("devs", MapType::kDevmap, 4, 4, 8),
+      map("cpus", MapType::kCpumap, 4, 4, 2),
+      map("xsks", MapType::kXskmap, 4, 4, 4),
+      map("events", MapType::kPerfEventArray, 4, 4, 4),
+      map("rodata", MapType::kArray, 4, 16, 1),
+      map("bss", MapType::kArray, 4, 64, 1),
+      map("outer", MapType::kArrayOfMaps, 4, 4, 4),
+      map("wronly", MapType::kArray, 4, 8, 4, kWriteOnly),
+      map("percpu", MapType::kPercpuArray, 4, 8, 4),
+      map("lpm", MapType::kLpmTrie, 8, 4, 16, kNoPrealloc),
+      map("rdonly", MapType::kArray, 4, 8, 4, kReadOnly),
+  };
+  object.maps[7].is_readonly = true;
+  for (const int byte : {5, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0xfd, 0xfc, 0, 0, 0, 0}) {
+    object.maps[7].initial.push_back(static_cast<std::byte>(byte));
+  }
+  object.maps[9].inner = 0;
+  return object;
+}
+
+}  // namespace kiln::verifier

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel_judge.h"
+
+#include <bpf/bpf.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+
+namespace kiln::verifier {
+namespace {
+
+constexpr std::uint8_t kMapByFd = 1, kMapValueByFd = 2, kMapByIndex = 5, kMapValueByIndex = 6;
+
+std::vector<struct bpf_insn> for_kernel(const Program& program, const std::vector<int>& maps) {
+  std::vector<struct bpf_insn> result(program.insns.size());
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    Insn insn = program.insns[i];
+    const auto index = static_cast<std::size_t>(insn.imm);
+    if (insn.is_wide() && (insn.src == kMapByIndex || insn.src == kMapValueByIndex) && index < maps.size()) {
+      insn.src = insn.src == kMapByIndex ? kMapByFd : kMapValueByFd;
+      insn.imm = maps[index];
+    }
+    const std::uint64_t word = encode(insn);
+    std::memcpy(&result[i], &word, sizeof word);
+  }
+  return result;
+}
+
+std::uint32_t attach_type(const Program& program) {
+  return program.section.find("devmap") != std::string::npos ? BPF_XDP_DEVMAP : 0;
+}
+
+}  // namespace
+
+bool KernelJudge::available() {
+  const struct bpf_insn exits[] = {{.code = 0xb7, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0},
+                                   {.code = 0x95, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+  const int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "probe", "GPL", exits, 2, nullptr);
+  if (fd >= 0) {
+    close(fd);
+  }
+  return fd >= 0;
+}
+
+KernelJudge::KernelJudge(const Object& object) : object_(object), maps_(object.maps.size(), -1) {
+  for (std::size_t i = 0; i < object.maps.size() && error_.empty(); ++i) {
+    if (maps_[i] < 0) {
+      maps_[i] = create_map(i);
+    }
+    if (maps_[i] < 0) {
+      error_ = "map " + object.maps[i].name + ": " + std::strerror(errno);
+    }
+  }
+}
+
+KernelJudge::~KernelJudge() {
+  for (const int fd : maps_) {
+    if (fd >= 0) {
+      close(fd);
+    }
+  }
+}
+
+int KernelJudge::create_map(std::size_t index) {
+  const MapSpec& spec = object_.maps[index];
+  LIBBPF_OPTS(bpf_map_create_opts, options);
+  options.map_flags = spec.flags | (spec.is_readonly ? BPF_F_RDONLY_PROG : 0u);
+  if (spec.inner) {
+    if (maps_[*spec.inner] < 0) {
+      maps_[*spec.inner] = create_map(*spec.inner);
+    }
+    options.inner_map_fd = static_cast<__u32>(maps_[*spec.inner]);
+  }
+  const int fd = bpf_map_create(static_cast<bpf_map_type>(spec.type), "kiln_judge", spec.key_size,
+                                spec.value_size, spec.max_entries, &options);
+  if (fd >= 0 && !spec.initial.empty()) {
+    const __u32 key = 0;
+    bpf_map_update_elem(fd, &key, spec.initial.data(), BPF_ANY);
+  }
+  if (fd >= 0 && spec.is_readonly) {
+    bpf_map_freeze(fd);
+  }
+  return fd;
+}
+
+Judgement KernelJudge::judge(const Program& program, int log_level) {
+  Judgement result;
+  result.error = error_;
+  if (!error_.empty()) {
+    return result;
+  }
+  std::vector<char> log(log_level == 0 ? 0 : 200u << 20);
+  LIBBPF_OPTS(bpf_prog_load_opts, options);
+  options.expected_attach_type = static_cast<bpf_attach_type>(attach_type(program));
+  options.log_level = static_cast<__u32>(log_level);
+  options.log_size = static_cast<__u32>(log.size());
+  options.log_buf = log_level == 0 ? nullptr : log.data();
+  options.prog_flags = program.has_frags ? BPF_F_XDP_HAS_FRAGS : 0u;
+  const auto insns = for_kernel(program, maps_);
+  const auto began = std::chrono::steady_clock::now();
+  const int fd = bpf_prog_load(static_cast<bpf_prog_type>(program.type), "kiln_judge", object_.license.c_str(),
+                               insns.data(), insns.size(), &options);
+  result.time_us =
+      std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count();
+  result.accepted = fd >= 0;
+  if (fd >= 0) {
+    close(fd);
+  }
+  if (!log.empty()) {
+    result.log = log.data();
+  }
+  return result;
+}
+
+}  // namespace kiln::verifier

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "structure.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <kiln/helpers.h>
+
+namespace kiln::verifier {
+namespace {
+
+bool refers_to_code(const Decoded& d) { return d.is_subprogram_call() || d.op == Op::LD_CODE_ADDR; }
+
+s64 referred_code(const Insn& insn, std::size_t at) { return static_cast<s64>(at) + 1 + insn.imm; }
+
+/// Subprograms are where calls and function addresses point, whatever the loader says.
+std::optional<Defect> find_subprograms(const Program& program, Structure& structure) {
+  const s64 size = static_cast<s64>(program.insns.size());
+  std::vector<u32> starts = {0};
+  for (std::size_t i = 0; i < program.insns.size(); ++i) {
+    const Decoded& d = structure.code[i];
+    if (d.info == nullptr || !refers_to_code(d)) {
+      continue;
+    }
+    const s64 target = referred_code(program.insns[i], i);
+    if (target < 0 || target >= size) {
+      return Defect{static_cast<u32>(i), "call to invalid destination"};
+    }
+    starts.push_back(static_cast<u32>(target));
+  }
+  for (const Subprogram& sub : program.subprograms) {
+    if (sub.start < size) {
+      starts.push_back(sub.start);
+    }
+  }
+  std::sort(starts.begin(), starts.end());
+  starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
+  for (std::size_t i = 0; i < starts.size(); ++i) {
+    SubprogramInfo info;
+    info.start = starts[i];
+    info.end = i + 1 < starts.size() ? starts[i + 1] : static_cast<u32>(size);
+    for (const Subprogram& sub : program.subprograms) {
+      if (sub.start == info.start) {
+        info.name = sub.name;
+        info.is_global = sub.is_global && sub.btf_func != 0;  // else it has no prototype
+        info.btf_func = sub.btf_func;
+      }
+    }
+    for (u32 at = info.start; at < info.end; ++at) {
+      structure.slots[at].subprogram = static_cast<u32>(i);
+    }
+    structure.subprograms.push_back(info);
+  }
+  return std::nullopt;
+}
+
+bool jumps(const Decoded& d) {
+  return d.form == Form::kJa || d.form == Form::kJa32 || d.is_conditional();
+}
+
+std::optional<Defect> check_jumps(const Program& program, Structure& structure) {
+  for (const SubprogramInfo& sub : structure.subprograms) {
+    for (u32 at = sub.start; at < sub.end; ++at) {
+      const Decoded& d = structure.code[at];
+      if (d.info != nullptr && jumps(d)) {
+        const s64 target = jump_target(d, program.insns[at], at);
+        if (target < sub.start || target >= sub.end) {
+          return Defect{at, fmt::format("jump out of range from insn {} to {}", at, target)};
+        }
+      }
+    }
+    const Decoded& last = structure.code[sub.end - 1];
+    const bool ends = last.info != nullptr && (last.form == Form::kExit || last.form == Form::kJa ||
+                                               last.form == Form::kJa32);
+    if (!ends) {
+      return Defect{sub.end - 1, "last insn is not an exit or jmp"};
+    }
+  }
+  return std::nullopt;
+}
+
+/// What must be right wherever it stands, reached or not.
+std::optional<Defect> check_encoding(const Program& program, const Structure& structure) {
+  for (u32 at = 0; at < program.insns.size(); ++at) {
+    const Insn& insn = program.insns[at];
+    const Decoded& d = structure.code[at];
+    if (insn.is_wide()) {
+      const bool has_second = at + 1 < program.insns.size();
+      const Insn second = has_second ? program.insns[at + 1] : Insn{};
+      if (!has_second || second.opcode != 0 || second.dst != 0 || second.src != 0 || second.off != 0) {
+        return Defect{at, "invalid bpf_ld_imm64 insn"};
+      }
+      if (d.info == nullptr) {
+        return Defect{at, "unrecognized bpf_ld_imm64 insn"};
+      }
+      ++at;
+    } else if (d.form == Form::kLoad && d.info != nullptr && insn.imm != 0) {
+      return Defect{at, "BPF_LDX uses reserved fields"};
+    } else if (malformed(insn) != nullptr && std::string_view(malformed(insn)) == "unknown opcode") {
+      return Defect{at, fmt::format("unknown opcode {:02x}", insn.opcode)};
+    }
+  }
+  return std::nullopt;
+}
+
+void mark_points(const Program& program, Structure& structure) {
+  const auto target_of = [&](u32 at) {
+    return static_cast<std::size_t>(jump_target(structure.code[at], program.insns[at], at));
+  };
+  for (u32 at = 0; at < program.insns.size(); ++at) {
+    const Decoded& d = structure.code[at];
+    if (d.info == nullptr) {
+      continue;
+    }
+    if (jumps(d)) {
+      structure.slots[target_of(at)].prune_point = true;
+      structure.slots[target_of(at)].jump_point = true;
+      structure.slots[at].prune_point |= d.is_conditional();
+    }
+    if (d.form == Form::kCall && at + 1 < program.insns.size()) {
+      structure.slots[at + 1].prune_point = true;
+      structure.slots[at + 1].jump_point = true;
+      if (d.is_subprogram_call()) {
+        structure.slots[at].prune_point = true;
+        structure.slots[target_of(at)].prune_point = true;
+        structure.slots[target_of(at)].jump_point = true;
+      }
+    }
+  }
+}
+
+/// Every slot must be reached from the start by jumps and calls.
+std::optional<Defect> check_reachable(const Program& program, const Structure& structure) {
+  std::vector<bool> seen(program.insns.size());
+  std::vector<u32> work = {0};
+  while (!work.empty()) {
+    const u32 at = work.back();
+    work.pop_back();
+    if (seen[at]) {
+      continue;
+    }
+    seen[at] = true;
+    const Successors next = successors(structure, program, at);
+    for (unsigned i = 0; i < next.count; ++i) {
+      if (next.at[i] >= program.insns.size()) {
+        return Defect{at, fmt::format("jump out of range from insn {} to {}", at, next.at[i])};
+      }
+      work.push_back(next.at[i]);
+    }
+    const Decoded& d = structure.code[at];
+    if (d.info != nullptr && refers_to_code(d)) {
+      work.push_back(static_cast<u32>(referred_code(program.insns[at], at)));
+    }
+  }
+  for (u32 at = 0; at < program.insns.size(); ++at) {
+    if (!seen[at]) {
+      return Defect{at, fmt::format("unreachable insn {}", at)};
+    }
+    if (program.insns[at].is_wide()) {
+      ++at;
+      if (seen[at]) {
+        return Defect{at, fmt::format("jump into the middle of ldimm64 insn {}", at - 1)};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+/// Which subprograms tail-call or move the packet, by themselves or through what they call.
+void spread_effects(const Program& program, Structure& structure) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (u32 at = 0; at < program.insns.size(); ++at) {
+      const Decoded& d = structure.code[at];
+      SubprogramInfo& sub = structure.subprograms[structure.slots[at].subprogram];
+      bool moves = false, tail = false;
+      if (d.op == Op::CALL_HELPER && d.info != nullptr) {
+        const HelperInfo* helper = find_helper(static_cast<u32>(program.insns[at].imm));
+        moves = helper != nullptr && helper->name.starts_with("xdp_adjust_");
+        tail = helper != nullptr && helper->name == "tail_call";
+      } else if (d.info != nullptr && d.is_subprogram_call()) {
+        const s64 callee = structure.subprogram_at(jump_target(d, program.insns[at], at));
+        moves = structure.subprograms[static_cast<std::size_t>(callee)].changes_packet;
+      }
+      changed |= (moves && !sub.changes_packet) || (tail && !sub.tail_calls);
+      sub.changes_packet |= moves;
+      sub.tail_calls |= tail;
+    }
+  }
+}
+
+}  // namespace
+
+s64 Structure::subprogram_at(s64 start) const {
+  for (std::size_t i = 0; i < subprograms.size(); ++i) {
+    if (subprograms[i].start == start) {
+      return static_cast<s64>(i);
+    }
+  }
+  return -1;
+}
+
+Successors successors(const Structure& structure, const Program& program, u32 at) {
+  const Decoded& d = structure.code[at];
+  Successors next;
+  const auto push = [&next](s64 to) { next.at[next.count++] = static_cast<u32>(to); };
+  if (d.info == nullptr) {
+    push(s64{at} + 1);
+  } else if (d.form == Form::kExit) {
+    return next;
+  } else if (d.form == Form::kJa || d.form == Form::kJa32) {
+    push(jump_target(d, program.insns[at], at));
+  } else {
+    push(s64{at} + (program.insns[at].is_wide() ? 2 : 1));
+    if (d.is_conditional()) {
+      push(jump_target(d, program.insns[at], at));
+    }
+  }
+  return next;
+}
+
+std::optional<Defect> analyse_structure(const Program& program, Structure& structure) {
+  if (program.insns.empty()) {
+    return Defect{0, "program has no instructions"};
+  }
+  structure.code = decode_program(program);
+  structure.slots.resize(program.insns.size());
+  if (auto defect = find_subprograms(program, structure)) {
+    return defect;
+  }
+  if (auto defect = check_jumps(program, structure)) {
+    return defect;
+  }
+  if (auto defect = check_encoding(program, structure)) {
+    return defect;
+  }
+  if (auto defect = check_reachable(program, structure)) {
+    return defect;
+  }
+  mark_points(program, structure);
+  spread_effects(program, structure);
+  compute_live_registers(program, structure);
+  return std::nullopt;
+}
+
+}  // namespace kiln::verifier

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "subsume.h"
+
+namespace kiln::verifier {
+namespace {
+
+bool linked_alike(const Reg& old_reg, const Reg& new_reg, IdMap& ids) {
+  const bool old_offset = (old_reg.id & kIdWithOffset) != 0;
+  const bool new_offset = (new_reg.id & kIdWithOffset) != 0;
+  return old_offset == new_offset && (!old_offset || old_reg.off == new_reg.off) &&
+         ids.same_scalar(old_reg.base_id(), new_reg.base_id());
+}
+
+bool covers_reg(const Reg& old_reg, const Reg& new_reg, Match match, IdMap& ids) {
+  if (match == Match::kExact) {
+    return old_reg.same_but_id(new_reg) && ids.same(old_reg.id, new_reg.id);
+  }
+  if (old_reg.type == RegType::kNotInit) {
+    return true;  // the old path never read it
+  }
+  if (old_reg.type != new_reg.type || old_reg.maybe_null != new_reg.maybe_null) {
+    return false;
+  }
+  switch (old_reg.type) {
+    case RegType::kScalar:
+      return !old_reg.precise ||
+             (old_reg.bounds.holds(new_reg.bounds) && linked_alike(old_reg, new_reg, ids));
+    case RegType::kMapValue:
+    case RegType::kMem:
+      return old_reg.off == new_reg.off && old_reg.extra == new_reg.extra &&
+             old_reg.bounds.holds(new_reg.bounds) && ids.same(old_reg.id, new_reg.id);
+    case RegType::kPacket:
+    case RegType::kPacketMeta:
+      // At least as many bytes known to be there.
+      return old_reg.extra <= new_reg.extra && old_reg.off == new_reg.off &&
+             old_reg.bounds.holds(new_reg.bounds) && ids.same(old_reg.id, new_reg.id);
+    default:
+      return old_reg.same_but_id(new_reg) && ids.same(old_reg.id, new_reg.id);
+  }
+}
+
+bool is_only_bytes(const StackSlot& slot) {
+  for (const Byte byte : slot.bytes) {
+    if (byte != Byte::kMisc && byte != Byte::kInvalid) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool covers_slot(const StackSlot& old_slot, const StackSlot& new_slot, Match match, IdMap& ids) {
+  if (match == Match::kExact) {
+    return old_slot.bytes == new_slot.bytes &&
+           (!old_slot.is_spill() || covers_reg(old_slot.value, new_slot.value, match, ids));
+  }
+  if (is_only_bytes(old_slot)) {
+    return true;  // loads of it gave unknown numbers
+  }
+  const bool old_scalar = old_slot.is_full_spill() && old_slot.value.is_scalar();
+  if (old_scalar && is_only_bytes(new_slot)) {
+    return covers_reg(old_slot.value, Reg::unknown(), match, ids);
+  }
+  for (u32 i = 0; i < kSlotBytes; ++i) {
+    const Byte b = old_slot.bytes[i];
+    if ((b == Byte::kZero || b == Byte::kSpill) && new_slot.bytes[i] != b) {
+      return false;
+    }
+  }
+  return !old_slot.is_spill() || covers_reg(old_slot.value, new_slot.value, match, ids);
+}
+
+bool covers_frame(const Frame& old_frame, const Frame& new_frame, u16 live, Match match, IdMap& ids) {
+  for (unsigned r = 0; r < kRegisters; ++r) {
+    if ((live >> r & 1) != 0 && !covers_reg(old_frame.regs[r], new_frame.regs[r], match, ids)) {
+      return false;
+    }
+  }
+  static const StackSlot kEmpty;
+  if (match == Match::kExact && old_frame.stack.size() != new_frame.stack.size()) {
+    return false;
+  }
+  for (std::size_t k = 0; k < old_frame.stack.size(); ++k) {
+    const StackSlot& there = k < new_frame.stack.size() ? new_frame.stack[k] : kEmpty;
+    if (!covers_slot(old_frame.stack[k], there, match, ids)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool IdMap::same(u32 old_id, u32 new_id) {
+  if (old_id == 0 || new_id == 0) {
+    return old_id == new_id;
+  }
+  for (const auto& [o, n] : pairs_) {
+    if (o == old_id || n == new_id) {
+      return o == old_id && n == new_id;
+    }
+  }
+  pairs_.emplace_back(old_id, new_id);
+  return true;
+}
+
+bool IdMap::same_scalar(u32 old_id, u32 new_id) {
+  const u32 old_name = old_id != 0 ? old_id : ++fresh_;
+  const u32 new_name = new_id != 0 ? new_id : ++fresh_;
+  return same(old_name, new_name);
+}
+
+bool may_be_same(const State& old_state, const State& new_state) {
+  if (old_state.depth() != new_state.depth()) {
+    return false;
+  }
+  for (unsigned r = 0; r < kRegisters; ++r) {
+    if (!old_state.reg(r).same_but_id(new_state.reg(r))) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool covers(const State& old_state, const State& new_state, const Structure& structure, Match match) {
+  if (old_state.depth() != new_state.depth()) {
+    return false;
+  }
+  IdMap ids;
+  for (u32 f = 0; f < old_state.frames.size(); ++f) {
+    const Frame& old_frame = old_state.frames[f];
+    const Frame& new_frame = new_state.frames[f];
+    if (old_frame.callsite != new_frame.callsite || old_frame.instance != new_frame.instance) {
+      return false;
+    }
+    const u16 live = structure.slots[position(old_state, f)].live;
+    if (!covers_frame(old_frame, new_frame, live, match, ids)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace kiln::verifier

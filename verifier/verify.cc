@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The way in: shape first, then all paths of the program, then of each global function, then the
+// stack across calls. The order is the kernel's, so that the first reason found is the same.
+#include <kiln/verifier.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "checker.h"
+
+namespace kiln::verifier {
+
+Checker::Checker(const Object& object, const Program& program, const VerifyOptions& options)
+    : object_(object),
+      program_(program),
+      options_(options),
+      stack_liveness_(program, structure_),
+      facts_(program, structure_),
+      log_(options.log_level) {}
+
+void Checker::fail(std::string message) {
+  KILN_CHECK(!failed_);  // the first reason ends everything
+  failed_ = true;
+  failed_insn_ = insn_;
+  log_.print("{}\n", message);
+  message_ = std::move(message);
+}
+
+/// A path at the entry of a subprogram that has no caller.
+void Checker::start(u32 subprogram) {
+  current_ = std::make_unique<State>();
+  Frame frame;
+  frame.subprogram = subprogram;
+  frame.instance = stack_liveness_.root(subprogram);
+  frame.regs[kFramePointer] = Reg::pointer(RegType::kStack);
+  frame.regs[1] = Reg::pointer(RegType::kCtx);
+  current_->frames.push_back(std::move(frame));
+  current_->insn = structure_.subprograms[subprogram].start;
+  current_->last_insn = current_->insn;
+  entry_ = subprogram;
+  jumps_at_checkpoint_ = processed_at_checkpoint_ = jumps_ = 0;
+  for (auto& states : seen_) {
+    states.clear();
+  }
+  retired_.clear();
+  new_path_ = false;
+  touched_regs_ = ~0u;
+  touched_slots_ = ~u64{0};
+}
+
+bool Checker::check_main() {
+  start(0);
+  return explore();
+}
+
+bool Checker::check_global_functions() {
+  // A global function may call further ones, so look again until nothing new is called.
+  std::vector<bool> done(structure_.subprograms.size());
+  for (bool again = true; again;) {
+    again = false;
+    for (u32 i = 1; i < structure_.subprograms.size(); ++i) {
+      const SubprogramInfo& sub = structure_.subprograms[i];
+      if (!sub.is_global || done[i] || !global_called_[i]) {
+        continue;
+      }
+      done[i] = again = true;
+      start(i);
+      insn_ = sub.start;
+      const Signature& signature = signature_of(i);
+      if (!signature.defect.empty()) {
+        return reject("{}", signature.defect);
+      }
+      log_.print("Validating {}() func#{}...\n", sub.name, i);
+      state().reg(1) = Reg{};
+      for (std::size_t k = 0; k < signature.arguments.size(); ++k) {
+        Reg reg = signature.arguments[k];
+        reg.id = reg.maybe_null ? new_id() : 0;
+        state().reg(static_cast<unsigned>(k) + 1) = reg;
+      }
+      if (!explore()) {
+        return false;
+      }
+      log_.print("Func#{} ('{}') is safe for any args that match its prototype\n", i, sub.name);
+    }
+  }
+  return true;
+}
+
+void Checker::fill_statistics(VerifyResult& result) {
+  if (log_.statistics()) {
+    log_.print("verification time {} usec\nstack depth ", static_cast<u64>(result.time_us));
+    for (std::size_t i = 0; i < stack_depth_.size(); ++i) {
+      log_.print("{}{}", i == 0 ? "" : "+", stack_depth_[i]);
+    }
+    log_.print("\n");
+  }
+  log_.print("processed {} insns (limit {}) max_states_per_insn {} total_states {} peak_states {} mark_read {}\n",
+             processed_, options_.insn_limit, max_states_at_slot_, total_states_, peak_states_, 0);
+  result.processed = processed_;
+  result.total_states = total_states_;
+  result.peak_states = peak_states_;
+}
+
+VerifyResult Checker::run() {
+  const auto began = std::chrono::steady_clock::now();
+  VerifyResult result;
+  const auto rules = program_rules(program_);
+  if (!rules) {
+    reject("program type {} is not supported by this verifier", program_type_name(program_.type));
+  } else if (const auto defect = analyse_structure(program_, structure_)) {
+    insn_ = defect->insn;
+    reject("{}", defect->message);
+  } else {
+    rules_ = *rules;
+    seen_.resize(program_.insns.size());
+    stack_depth_.resize(structure_.subprograms.size());
+    signatures_.resize(structure_.subprograms.size());
+    global_called_.resize(structure_.subprograms.size());
+    visited_.resize(program_.insns.size());
+    region_.resize(program_.insns.size());
+    facts_.begin();
+    result.accepted = check_main() && check_global_functions() && check_stack_depth();
+  }
+  result.time_us =
+      std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count();
+  fill_statistics(result);
+  if (result.accepted) {
+    result.facts = facts_.finish(stack_depth_);
+  }
+  result.message = message_;
+  result.insn = failed_insn_;
+  result.log = log_.take();
+  return result;
+}
+
+}  // namespace kiln::verifier
+
+namespace kiln {
+
+VerifyResult verify(const Object& object, const Program& program, const VerifyOptions& options) {
+  return verifier::Checker(object, program, options).run();
+}
+
+}  // namespace kiln

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <kiln/helpers.h>
 
+#include <linux/bpf.h>
+
+#include <iterator>
+
 namespace kiln {
 namespace {
 
@@ -14,6 +18,10 @@ constexpr HelperInfo kHelpers[] = {
 #include <kiln/helpers.def>
 };
 
+#define KILN_HELPER_NAME(name) #name
+constexpr std::string_view kNames[] = {__BPF_FUNC_MAPPER(KILN_HELPER_NAME)};
+#undef KILN_HELPER_NAME
+
 }  // namespace
 
 std::span<const HelperInfo> helper_table() { return kHelpers; }
@@ -25,6 +33,13 @@ const HelperInfo* find_helper(std::uint32_t number) {
     }
   }
   return nullptr;
+}
+
+std::string_view helper_name(std::uint32_t number) {
+  if (const HelperInfo* helper = find_helper(number)) {
+    return helper->name;
+  }
+  return number > 0 && number < std::size(kNames) ? kNames[number] : "";  // 0 is "unspec"
 }
 
 }  // namespace kiln

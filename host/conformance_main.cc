@@ -130,7 +130,7 @@ Result<Request> parse(const std::vector<std::string>& words) {
   return request;
 }
 
-Error not_built(const char* what) {
+[[maybe_unused]] Error not_built(const char* what) {
   return Error{Errc::kUnavailable, fmt::format("this kiln-conformance was built without {}", what)};
 }
 

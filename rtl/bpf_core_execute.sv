@@ -2,9 +2,10 @@
 //
 // Stages x1 to wb: what becomes of an instruction whose operands are there.
 //
-// x1 decides: it waits (sent to the service port or the divider, no other effect), it ends the frame,
-// or it goes on; only what does not wait retires. A load, store or atomic is remote when its address
-// has a map tag (bits 31:30 = 01); atomics always are. `complete`: the response is stored, take it.
+// x1 decides: it waits (sent to the service port or the divider, no other effect), it ends the
+// frame, or it goes on; only what does not wait retires. A load, store or atomic is remote when its
+// address has a map tag (bits 31:30 = 01); atomics always are. `complete`: the response is stored,
+// take it.
 // Latency:     4 cycles from x1 to wb.
 
 module bpf_core_execute #(
@@ -113,7 +114,7 @@ module bpf_core_execute #(
   end
 
   // Stage x2: requests; x3: the next counter.
-  logic svc_x2_q, div_x2_q, valid_x2_q, w64_x2_q, signed_x2_q, mod_x2_q;
+  logic svc_x2_q, div_x2_q, keyed_x2_q, valid_x2_q, w64_x2_q, signed_x2_q, mod_x2_q;
   logic [TW-1:0] thread_x2_q;
   logic [3:0] op_x2_q;
   logic [1:0] size_x2_q;
@@ -135,6 +136,7 @@ module bpf_core_execute #(
     npc_thread_o <= thread_x2_q;
     op_x2_q      <= svc_x1 ? x1_insn_i[19:16] : atomic_x1 ? bpf_isa_pkg::SVC_ATOMIC :
                     store_x1 ? bpf_isa_pkg::SVC_STORE : bpf_isa_pkg::SVC_LOAD;
+    keyed_x2_q   <= svc_x1 || atomic_x1;
     size_x2_q    <= x1_insn_i[4:3];
     addr_x2_q    <= x1_addr_i;
     imm_x2_q     <= x1_insn_i[63:32];
@@ -174,8 +176,9 @@ module bpf_core_execute #(
   logic wb_valid, wb_push;
   bpf_core_svc #(.Threads(Threads)) u_svc (
     .clk_i, .rst_ni,
-    .x2_valid_i(svc_x2_q), .x2_thread_i(thread_x2_q), .x2_op_i(op_x2_q), .x2_size_i(size_x2_q),
-    .x2_addr_i(addr_x2_q), .x2_data_i(b_x2_q), .x2_imm_i(imm_x2_q),
+    .x2_valid_i(svc_x2_q), .x2_keyed_i(keyed_x2_q), .x2_thread_i(thread_x2_q),
+    .x2_op_i(op_x2_q), .x2_size_i(size_x2_q), .x2_addr_i(addr_x2_q), .x2_data_i(b_x2_q),
+    .x2_imm_i(imm_x2_q),
     .push_i(wb_push), .push_thread_i(wb_thread_o), .push_data_i(wb_data_o),
     .start_valid_i(claim_valid_i), .start_thread_i(claim_thread_i),
     .svc_valid_o, .svc_ready_i, .svc_thread_o, .svc_op_o, .svc_size_o, .svc_addr_o, .svc_data_o,

@@ -2,9 +2,10 @@
 //
 // Requests of the threads to the service port: key buffers, a queue of requests, the beats.
 //
-// A request waits in the queue until those before it are sent; its key words are read from the
-// thread's key buffer and go first. The buffer counts as empty from the cycle the request is queued.
-// A thread pushes at most 8 words before a request; more are dropped.
+// A request waits in the queue until those before it are sent. The key words of an SVC or ATOMIC
+// are read from the thread's key buffer and go first; the buffer counts as empty from the cycle the
+// request is queued. LOAD and STORE leave the key alone. A thread pushes at most 8 words before a
+// request; more are dropped.
 // Latency:     2 cycles from x2 to the port for a request without key, 3 to its first key beat.
 // Throughput:  one beat a cycle, one cycle between a request with key and the one before it.
 // Reset:       clears the queue, the key counts and the port's valid.
@@ -17,6 +18,7 @@ module bpf_core_svc #(
   input  logic          rst_ni,
   // from the pipeline, stage x2
   input  logic          x2_valid_i,
+  input  logic          x2_keyed_i,   // SVC or ATOMIC: takes the key
   input  logic [TW-1:0] x2_thread_i,
   input  logic [3:0]    x2_op_i,
   input  logic [1:0]    x2_size_i,
@@ -49,11 +51,11 @@ module bpf_core_svc #(
   logic [4*Threads-1:0] count_q;
   logic [3:0] push_count, x2_count;
   assign push_count = count_q[4*push_thread_i+:4];
-  assign x2_count   = count_q[4*x2_thread_i+:4];
+  assign x2_count   = x2_keyed_i ? count_q[4*x2_thread_i+:4] : '0;
   always_ff @(posedge clk_i) begin
     for (int t = 0; t < Threads; t++) begin
       if (push_i && push_thread_i == TW'(t) && !push_count[3]) count_q[4*t+:4] <= push_count + 4'd1;
-      if (!rst_ni || (x2_valid_i && x2_thread_i == TW'(t)) ||
+      if (!rst_ni || (x2_valid_i && x2_keyed_i && x2_thread_i == TW'(t)) ||
           (start_valid_i && start_thread_i == TW'(t))) count_q[4*t+:4] <= '0;
     end
   end
@@ -74,8 +76,8 @@ module bpf_core_svc #(
     .pop_i  (pop)
   );
 
-  // sent_q: key words of the head that have gone to the port register. The RAM is addressed with the
-  // word that will be wanted in the next cycle; fetched_q: its output is that of word sent_q.
+  // sent_q: key words of the head that have gone to the port register. The RAM is addressed with
+  // the word that will be wanted in the next cycle; fetched_q: its output is that of word sent_q.
   logic [3:0] sent_q, sent_d;
   logic fetched_q, room, key_left, key_beat, last_beat;
   assign room      = !svc_valid_o || svc_ready_i;

@@ -193,6 +193,20 @@ TEST(Libbpf, CoreAgainstOtherTypes) {
   compare_object(compiled("core"), compiled("core_target"));
 }
 
+TEST(Libbpf, LinkedObjectsAreTheSame) {
+  KILN_NEEDS_COMPILED_PROGRAMS();
+  const std::string path = testing::TempDir() + "kiln_linked_" + std::to_string(getpid()) + ".o";
+  bpf_linker* linker = bpf_linker__new(path.c_str(), nullptr);
+  ASSERT_NE(linker, nullptr);
+  const bool linked = bpf_linker__add_file(linker, compiled("calls").c_str(), nullptr) == 0 &&
+                      bpf_linker__add_file(linker, compiled("linked").c_str(), nullptr) == 0 &&
+                      bpf_linker__finalize(linker) == 0;
+  bpf_linker__free(linker);
+  ASSERT_TRUE(linked) << messages;
+  compare_object(path);
+  std::remove(path.c_str());
+}
+
 TEST(Libbpf, TheKernelTakesTheCompletedBtf) {
   KILN_NEEDS_COMPILED_PROGRAMS();
   if (!kernel_takes_maps()) {

@@ -136,6 +136,17 @@ TEST(Load, LegacyMaps) {
   EXPECT_EQ(object.programs[0].type, ProgramType::kXdp);
 }
 
+TEST(Load, LongerLegacyMaps) {
+  KILN_NEEDS_COMPILED_PROGRAMS();
+  const Object object = load("longer_maps");
+  ASSERT_FALSE(object.maps.empty());
+  EXPECT_EQ(object.maps[0].type, MapType::kLruHash);
+  EXPECT_EQ(object.maps[0].max_entries, 100u);
+  EXPECT_EQ(error_of("pinned_maps"),
+            "map 'longer' uses fields beyond struct bpf_map_def, whose meaning depends on the "
+            "loader; declare it in .maps");
+}
+
 TEST(Load, InitialisedMapsOfMapsAndPrograms) {
   KILN_NEEDS_COMPILED_PROGRAMS();
   const Object object = load("inner_maps");

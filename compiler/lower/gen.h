@@ -26,7 +26,7 @@ struct Gen {
   Emitter& e;
   const View& view;
   const ImageUse& image;
-  bool has_save_pointer = false;  ///< R11 points at the end of the context region
+  bool has_context_end = false;  ///< R11 points at the end of the context region, and stays there
 };
 
 /// Where a word of the context region is: [reg + bias + its offset].
@@ -40,7 +40,7 @@ ContextBase context_base(Gen& gen, const CallPlan& plan, unsigned scratch);
 void gen_helper(Gen& gen, const CallPlan& plan);
 void gen_atomic(Gen& gen, const Step& step);
 /// \param fail  where to go, with R0 = 0, if the bytes are not in the frame.
-void gen_packet_load(Gen& gen, const Insn& insn, Label fail);
+void gen_packet_load(Gen& gen, const Step& step, Label fail);
 
 // By topic; called by gen_helper().
 void gen_map_lookup(Gen& gen, const CallPlan& plan);
@@ -48,7 +48,11 @@ void gen_map_update(Gen& gen, const CallPlan& plan);
 void gen_map_delete(Gen& gen, const CallPlan& plan);
 void gen_redirect(Gen& gen, const CallPlan& plan);
 void gen_redirect_map(Gen& gen, const CallPlan& plan);
-void gen_tail_call(Gen& gen, const CallPlan& plan);
+/// R12 = index of the program to go on with, the tail call counted; or goes to `out`.
+/// \return false if there can't be one: nothing was emitted.
+bool gen_tail_call_target(Gen& gen, const CallPlan& plan, Label out);
+/// Takes back the count.
+void gen_tail_call_undo(Gen& gen, const CallPlan& plan);
 void gen_csum_diff(Gen& gen, const CallPlan& plan);
 void gen_adjust_head(Gen& gen, const CallPlan& plan);
 void gen_adjust_tail(Gen& gen, const CallPlan& plan);

@@ -109,7 +109,8 @@ void gen_atomic(Gen& gen, const Step& step) {
   gen.e.bind(done);
 }
 
-void gen_packet_load(Gen& gen, const Insn& insn, Label fail) {
+void gen_packet_load(Gen& gen, const Step& step, Label fail) {
+  const Insn& insn = step.insn;
   const Op op = find_insn(insn)->op;
   const bool indirect = op == Op::LD_INDB || op == Op::LD_INDH || op == Op::LD_INDW;
   const auto bytes = static_cast<std::int32_t>(access_bytes(insn.opcode));
@@ -119,8 +120,13 @@ void gen_packet_load(Gen& gen, const Insn& insn, Label fail) {
   }
   gen.e.constant(0, 0);
   // Negative offsets, as unsigned 32-bit numbers, are beyond every frame.
-  gen.e.emit(load(4, kScratch0, 6, static_cast<std::int32_t>(address::kCtxData)));
-  gen.e.emit(load(4, kScratch1, 6, static_cast<std::int32_t>(address::kCtxDataEnd)));
+  unsigned context = 6;
+  if (step.number == 0) {
+    context = kScratch1;
+    gen.e.constant(context, address::kContext);
+  }
+  gen.e.emit(load(4, kScratch0, context, static_cast<std::int32_t>(address::kCtxData)));
+  gen.e.emit(load(4, kScratch1, context, static_cast<std::int32_t>(address::kCtxDataEnd)));
   gen.e.emit(reg_reg(Op::ADD64_REG, kScratch0, kScratch2));
   gen.e.emit(reg_imm(Op::ADD64_IMM, kScratch0, bytes));
   gen.e.branch(jump_reg(Op::JGT64_REG, kScratch0, kScratch1), fail);

@@ -98,7 +98,7 @@ class Liveness {
     }
     live.regs = static_cast<RegMask>((live.regs & ~step.defs) | step.uses);
     if (step.kind == Step::Kind::kCall) {
-      live.regs |= in_[view_.target(slot)].regs;  // what the callee reads is what it is given
+      live.regs |= in_[step.callee].regs;  // what the callee reads is what it is given
     }
     if (step.kind == Step::Kind::kPlain) {
       for (const StackRange& range : step.writes) {

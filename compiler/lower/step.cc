@@ -139,9 +139,7 @@ class StepMaker {
         return;
       case Form::kLdPacket:
         step.kind = Step::Kind::kPacket;
-        step.uses = bit(6) | (view_.op(at.slot) >= Op::LD_INDW ? bit(step.insn.src) : RegMask{0});
-        step.defs = kCallerSaved;
-        return;
+        return packet(at, step);
       case Form::kCall:
       case Form::kCallx:
         return call(at, step, error);
@@ -312,6 +310,18 @@ class StepMaker {
     }
   }
 
+  /// R6 is the context, or this is not a verified program and R6 says nothing.
+  void packet(const At& at, Step& step) {
+    step.kind = Step::Kind::kPacket;
+    step.number = at.constant(6) == std::uint64_t{address::kContext};
+    step.uses = step.number != 0 ? bit(6) : RegMask{0};
+    step.defs = kCallerSaved;
+    const Op op = view_.op(at.slot);
+    if (op == Op::LD_INDW || op == Op::LD_INDH || op == Op::LD_INDB) {
+      step.uses |= bit(step.insn.src);
+    }
+  }
+
   void branch_step(const At& at, Step& step) {
     step.ways = ways_of(at);
     if (!step.ways.taken) {
@@ -334,8 +344,9 @@ class StepMaker {
 
   void call(const At& at, Step& step, std::optional<Error>& error) {
     step.defs = kCallerSaved;
-    if (view_.op(at.slot) == Op::CALL_LOCAL) {
+    if (const auto callee = callee_of(at)) {
       step.kind = Step::Kind::kCall;
+      step.callee = *callee;
       // Only what it is given can lead a callee to this frame.
       for (unsigned reg = 1; reg <= 5; ++reg) {
         step.reads_any_stack |= has(at.kinds(reg), ValueKind::kStack);
@@ -347,12 +358,15 @@ class StepMaker {
       error = view_.refuse(at.slot, plan.problem);
       return;
     }
-    if (plan.helper == Helper::tail_call && !view_.in_main(at.slot)) {
-      error = view_.refuse(at.slot, "tail calls from subprograms are not carried to the NIC");
+    if (plan.helper == Helper::tail_call && !plan.choices.empty()) {
+      error = view_.refuse(at.slot, "a tail call needs a prog_array that is the same on every path");
       return;
     }
     step.kind = Step::Kind::kHelper;
     step.uses = plan.uses;
+    if (plan.helper == Helper::tail_call && !view_.in_main(at.slot)) {
+      step.uses |= bit(kFramePointer);  // the other program takes over the frame
+    }
     step.reads = plan.stack_reads;
     step.reads_any_stack = plan.reads_any_stack;
     step.plan = static_cast<std::int32_t>(steps_.plans.size());

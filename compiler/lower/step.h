@@ -22,10 +22,10 @@ struct Step {
     kBranch,    ///< `insn`, by `ways`
     kJump,
     kExit,
-    kCall,      ///< CALL_LOCAL
+    kCall,      ///< of the function at `callee`
     kHelper,    ///< plan
     kAtomic,
-    kPacket,    ///< LD_ABS, LD_IND
+    kPacket,    ///< LD_ABS, LD_IND; number: R6 is known to be the context
     kTrap,      ///< proven to lead nowhere
   };
   Kind kind = Kind::kNothing;
@@ -37,6 +37,7 @@ struct Step {
   Insn insn;
   std::uint64_t number = 0;
   std::int32_t plan = -1;
+  std::uint32_t callee = 0;
   RegMask uses = 0, defs = 0;
   RegMask live = 0;    ///< registers that hold BPF's value before it and are read later
   // Stack of this function's frame, by offset from R10.

@@ -177,7 +177,7 @@ Value computed(const At& at) {
       return map < at.view.maps().size() ? Value::constant(address::kMap + at.view.maps()[map].entries + offset) : Value{};
     }
     case Op::LD_CODE_ADDR:
-      return Value::constant(address::kCode | (at.slot + 1 + static_cast<std::uint32_t>(insn.imm)));
+      return Value::constant(address::kCode | at.view.target(at.slot));
     default:
       return at.view.row(at.slot)->form == Form::kLoad ? loaded(at) : Value{};
   }
@@ -211,9 +211,8 @@ void apply_store(const At& at, State& after) {
 }
 
 void apply_call(const At& at, State& after) {
-  const Op op = at.view.op(at.slot);
   Value result;
-  if (op == Op::CALL_LOCAL) {
+  if (callee_of(at)) {
     after.forget_words();
   } else {
     const CallPlan plan = plan_call(at);
@@ -282,6 +281,19 @@ State entry_state(const View& view, std::uint32_t function) {
 }
 
 }  // namespace
+
+std::optional<std::uint32_t> callee_of(const At& at) {
+  const Op op = at.view.op(at.slot);
+  if (op == Op::CALL_LOCAL) {
+    return at.view.target(at.slot);
+  }
+  const auto target = op == Op::CALLX ? at.constant(at.view.insn(at.slot).dst) : std::nullopt;
+  if (!target || *target < address::kCode || *target - address::kCode >= at.view.slots()) {
+    return std::nullopt;
+  }
+  const auto slot = static_cast<std::uint32_t>(*target - address::kCode);
+  return at.view.functions()[at.view.function_of(slot)].start == slot ? std::optional(slot) : std::nullopt;
+}
 
 Value result_of(const At& at) {
   const Value value = computed(at);
@@ -400,9 +412,8 @@ void Values::walk(std::uint32_t slot, const Visit& visit, const Flow& flow) cons
         return;
       }
     }
-    if (view_.op(slot) == Op::CALL_LOCAL) {
-      const std::uint32_t callee = view_.target(slot);
-      flow(callee, entry_state(view_, view_.function_of(callee)));
+    if (const auto callee = callee_of(at)) {
+      flow(*callee, entry_state(view_, view_.function_of(*callee)));
     }
     state = after(at);
     slot = view_.next(slot);

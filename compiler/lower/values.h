@@ -48,6 +48,9 @@ class Values {
 /// REQUIRES: a conditional branch.
 Ways ways_of(const At& at);
 
+/// The slot where the program's own function starts that a call goes to: CALL_LOCAL, or CALLX by a constant.
+std::optional<std::uint32_t> callee_of(const At& at);
+
 /// What the instruction leaves in its destination register, if that is the same on every path.
 /// REQUIRES: an instruction that writes `dst` and nothing else.
 Value result_of(const At& at);

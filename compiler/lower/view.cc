@@ -2,6 +2,8 @@
 #include "view.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -43,7 +45,7 @@ const RegFact* View::fact(std::uint32_t slot, unsigned reg) const {
 
 std::uint32_t View::target(std::uint32_t slot) const {
   const Insn& at = insn(slot);
-  const bool by_imm = op(slot) == Op::JA32 || op(slot) == Op::CALL_LOCAL;
+  const bool by_imm = op(slot) == Op::JA32 || op(slot) == Op::CALL_LOCAL || op(slot) == Op::LD_CODE_ADDR;
   return slot + 1 + static_cast<std::uint32_t>(by_imm ? at.imm : at.off);
 }
 
@@ -90,7 +92,8 @@ Result<void> View::decode() {
     }
     const Form form = rows_[slot]->form;
     const bool jumps = is_conditional(*rows_[slot]) || form == Form::kJa || form == Form::kJa32;
-    if ((jumps || op(slot) == Op::CALL_LOCAL) && (target(slot) >= slots() || rows_[target(slot)] == nullptr)) {
+    const bool names_function = op(slot) == Op::CALL_LOCAL || op(slot) == Op::LD_CODE_ADDR;
+    if ((jumps || names_function) && (target(slot) >= slots() || rows_[target(slot)] == nullptr)) {
       return Error{Errc::kInput, fmt::format("{}: instruction {}: jump out of range", program().name, slot), slot};
     }
     const bool ends = form == Form::kExit || form == Form::kJa || form == Form::kJa32;
@@ -107,7 +110,7 @@ Result<void> View::find_functions() {
     starts.insert(sub.start);
   }
   for (std::uint32_t slot = 0; slot < slots(); ++slot) {
-    if (rows_[slot] != nullptr && !dead(slot) && op(slot) == Op::CALL_LOCAL) {
+    if (rows_[slot] != nullptr && !dead(slot) && (op(slot) == Op::CALL_LOCAL || op(slot) == Op::LD_CODE_ADDR)) {
       starts.insert(target(slot));
     }
   }
@@ -137,27 +140,42 @@ namespace {
 
 constexpr std::uint32_t kFrameAlign = 32;  // as interp and jit place frames, and Linux counts them
 
+bool writes_dst(Form form) {
+  return form == Form::kAluImm || form == Form::kAluReg || form == Form::kMovSx || form == Form::kNeg ||
+         form == Form::kEnd || form == Form::kLoad || form == Form::kLd64;
+}
+
 /// Without facts: the deepest byte below R10 that instructions visibly address, directly or through
-/// a copy plus constant. The CPU engines place the frames of unverified programs by the same rule.
+/// copies plus constants, read from top to bottom. The CPU engines place the frames of unverified
+/// programs by the same rule.
 std::uint32_t apparent_depth(const View& view, const Function& function) {
-  std::int64_t depth = 0;
+  std::array<std::optional<std::int64_t>, 16> from_r10;
+  from_r10[kFramePointer] = 0;
+  std::int64_t deepest = 0;
+  const auto touch = [&](unsigned base, std::int64_t off) {
+    deepest = from_r10[base] ? std::min(deepest, *from_r10[base] + off) : deepest;
+  };
   for (std::uint32_t slot = function.start; slot < function.end; ++slot) {
     if (view.row(slot) == nullptr) {
       continue;
     }
     const Insn& insn = view.insn(slot);
     const Form form = view.row(slot)->form;
-    const bool through_dst = form == Form::kStoreImm || form == Form::kStoreReg ||
-                             form == Form::kAtomic || form == Form::kAtomicFetch;
-    if ((through_dst && insn.dst == kFramePointer) || (form == Form::kLoad && insn.src == kFramePointer)) {
-      depth = std::max(depth, -std::int64_t{insn.off});
+    if (form == Form::kStoreImm || form == Form::kStoreReg || form == Form::kAtomic || form == Form::kAtomicFetch) {
+      touch(insn.dst, insn.off);
+    } else if (form == Form::kLoad) {
+      touch(insn.src, insn.off);
     }
-    if (view.op(slot) == Op::ADD64_IMM && insn.imm < 0 &&
-        insn.imm >= -static_cast<std::int32_t>(address::kStackBytes)) {
-      depth = std::max(depth, -std::int64_t{insn.imm});
+    if (view.op(slot) == Op::MOV64_REG) {
+      from_r10[insn.dst] = from_r10[insn.src];
+    } else if (view.op(slot) == Op::ADD64_IMM && from_r10[insn.dst]) {
+      *from_r10[insn.dst] += insn.imm;
+      touch(insn.dst, 0);
+    } else if (writes_dst(form)) {
+      from_r10[insn.dst].reset();
     }
   }
-  return static_cast<std::uint32_t>(std::min<std::int64_t>(depth, address::kStackBytes));
+  return static_cast<std::uint32_t>(std::min<std::int64_t>(-deepest, address::kStackBytes));
 }
 
 }  // namespace

@@ -59,7 +59,8 @@ class View {
   std::uint32_t function_of(std::uint32_t slot) const { return owner_[slot]; }
   bool in_main(std::uint32_t slot) const { return owner_[slot] == 0; }
 
-  /// The slot after this one in memory; the other way of a jump or the target of a local call.
+  /// The slot after this one in memory; the other way of a jump, or the function that CALL_LOCAL or
+  /// LD_CODE_ADDR names.
   std::uint32_t next(std::uint32_t slot) const { return slot + (insn(slot).is_wide() ? 2 : 1); }
   std::uint32_t target(std::uint32_t slot) const;
   /// LD_IMM64's 64 bits. REQUIRES: insn(slot).is_wide().

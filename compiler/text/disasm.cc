@@ -55,9 +55,9 @@ std::string call_text(const Insn& insn, Op op, const Context& context) {
   if (op == Op::CALL_KFUNC) {
     return fmt::format("call kernel-function#{}", insn.imm);
   }
-  const HelperInfo* helper = find_helper(static_cast<std::uint32_t>(insn.imm));
-  return helper == nullptr ? fmt::format("call unknown#{}", insn.imm)
-                           : fmt::format("call bpf_{}#{}", helper->name, insn.imm);
+  const std::string_view name = helper_name(static_cast<std::uint32_t>(insn.imm));
+  return name.empty() ? fmt::format("call unknown#{}", insn.imm)
+                      : fmt::format("call bpf_{}#{}", name, insn.imm);
 }
 
 std::string wide_text(const Insn& insn, const Insn* second, Op op, const Context& context) {

@@ -90,6 +90,8 @@ TEST(Disasm, WritesTheKernelsWords) {
       {{.opcode = 0x05, .off = -1}, "goto pc-1"},
       {{.opcode = 0x06, .imm = 70000}, "gotol pc+70000"},
       {{.opcode = 0x85, .imm = 1}, "call bpf_map_lookup_elem#1"},
+      {{.opcode = 0x85, .imm = 35}, "call bpf_get_current_task#35"},
+      {{.opcode = 0x85, .imm = 0}, "call unknown#0"},
       {{.opcode = 0x85, .imm = 9999}, "call unknown#9999"},
       {{.opcode = 0x85, .src = 1, .imm = 7}, "call pc+7"},
       {{.opcode = 0x85, .src = 2, .imm = 7}, "call kernel-function#7"},
@@ -148,9 +150,10 @@ TEST(Assemble, ResolvesLabelsAndCalls) {
   ASSERT_TRUE(program) << program.error().message;
   EXPECT_EQ((*program)[0], (Insn{.opcode = 0x85, .src = 1, .imm = 2}));
   EXPECT_EQ((*program)[1].off, 0);
-  auto helper = assemble("call bpf_redirect_map");
+  auto helper = assemble("call bpf_redirect_map\ncall get_current_task");
   ASSERT_TRUE(helper);
   EXPECT_EQ((*helper)[0].imm, 51);
+  EXPECT_EQ((*helper)[1].imm, 35);
 }
 
 TEST(Assemble, SaysWhichLineIsWrong) {

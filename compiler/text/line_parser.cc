@@ -165,9 +165,10 @@ bool LineParser::call() {
     return imm32(insn.imm) && use_op(Op::CALL_HELPER);
   }
   const std::string_view bare = name.starts_with("bpf_") ? name.substr(4) : name;
-  for (const HelperInfo& helper : helper_table()) {
-    if (helper.name == bare) {
-      insn.imm = static_cast<std::int32_t>(helper.number);
+  constexpr std::uint32_t kMaxHelper = 1000;  // beyond the last that any kernel has
+  for (std::uint32_t id = 1; !bare.empty() && id < kMaxHelper; ++id) {
+    if (helper_name(id) == bare) {
+      insn.imm = static_cast<std::int32_t>(id);
       return use_op(Op::CALL_HELPER);
     }
   }

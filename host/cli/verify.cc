@@ -148,7 +148,7 @@ int verify_object(const VerifyCliOptions& options) {
     std::cout << json.dump(2) << '\n';
   } else {
     fmt::print("{} of {} programs accepted", chosen->size() - rejected, chosen->size());
-    fmt::print(options.kernel ? ", {} verdicts differ from the kernel's.\n" : ".\n", different);
+    fmt::print("{}\n", options.kernel ? fmt::format(", {} verdicts differ from the kernel's.", different) : ".");
   }
   return rejected != 0 || different != 0 ? kDiffers : kDone;
 }

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // BTF as clang leaves it has data sections without sizes and offsets: the linker is to fill them
-// in. The kernel refuses that, so they are filled in here, in the order of the variables.
+// in. The kernel refuses that, so they are filled in here, in the order of the variables. The texts
+// of source lines are added to its strings, because Program has them as text.
 #include "btf.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 
+#include <algorithm>
 #include <memory>
 
 namespace kiln::kernel {
 namespace {
 
 constexpr __u32 kAlignment = 8;
+constexpr unsigned kColumnBits = 10;  // struct bpf_line_info: line << 10 | column
 
 struct FreeBtf {
   void operator()(btf* types) const { btf__free(types); }
 };
+using Btf = std::unique_ptr<btf, FreeBtf>;
 
 void fill_in_section(btf_type* section) {
   btf_var_secinfo* variables = btf_var_secinfos(section);
@@ -28,26 +32,78 @@ void fill_in_section(btf_type* section) {
   section->size = at;
 }
 
-}  // namespace
-
-Fd load_btf(std::span<const std::byte> raw) {
-  if (raw.empty()) {
-    return {};
-  }
-  const std::unique_ptr<btf, FreeBtf> types(btf__new(raw.data(), static_cast<__u32>(raw.size())));
-  if (types == nullptr) {
-    return {};
-  }
-  for (__u32 id = 1; id < btf__type_cnt(types.get()); ++id) {
+Btf parse(std::span<const std::byte> raw) {
+  Btf types(raw.empty() ? nullptr : btf__new(raw.data(), static_cast<__u32>(raw.size())));
+  for (__u32 id = 1; types != nullptr && id < btf__type_cnt(types.get()); ++id) {
     const btf_type* type = btf__type_by_id(types.get(), id);
     if (btf_is_datasec(type)) {
-      fill_in_section(const_cast<btf_type*>(
-          type));  // NOLINT(cppcoreguidelines-pro-type-const-cast): our own copy
+      fill_in_section(
+          const_cast<btf_type*>(type));  // NOLINT(cppcoreguidelines-pro-type-const-cast): our copy
     }
   }
+  return types;
+}
+
+/// One type per function, or none at all.
+std::vector<bpf_func_info> function_types(const Program& program) {
+  std::vector<bpf_func_info> result;
+  for (const Subprogram& function : program.subprograms) {
+    if (function.btf_func == 0) {
+      return {};
+    }
+    result.push_back({.insn_off = function.start, .type_id = function.btf_func});
+  }
+  return result;
+}
+
+/// The kernel wants ascending slots and one line at the start of every function.
+bool lines_fit(const Program& program) {
+  const auto is_at = [&](const Subprogram& function) {
+    const SourceLine* line = program.line_of(function.start);
+    return line != nullptr && line->insn == function.start;
+  };
+  const auto not_ascending = [](const SourceLine& a, const SourceLine& b) {
+    return a.insn >= b.insn;
+  };
+  return std::all_of(program.subprograms.begin(), program.subprograms.end(), is_at) &&
+         std::adjacent_find(program.lines.begin(), program.lines.end(), not_ascending) ==
+             program.lines.end();
+}
+
+std::vector<bpf_line_info> source_lines(const Program& program, btf* types) {
+  std::vector<bpf_line_info> result;
+  if (!lines_fit(program)) {
+    return result;
+  }
+  for (const SourceLine& line : program.lines) {
+    const int file = btf__add_str(types, line.file.c_str());
+    const int text = btf__add_str(types, line.text.c_str());
+    if (file < 0 || text < 0) {
+      return {};
+    }
+    result.push_back(
+        {.insn_off = line.insn,
+         .file_name_off = static_cast<__u32>(file),
+         .line_off = static_cast<__u32>(text),
+         .line_col = line.line << kColumnBits | std::min(line.column, (1u << kColumnBits) - 1)});
+  }
+  return result;
+}
+
+}  // namespace
+
+Types load_types(const Object& object, const Program& program) {
+  Types result;
+  const Btf types = parse(object.btf);
+  result.functions = function_types(program);
+  if (types == nullptr || result.functions.empty()) {
+    return {};  // the kernel takes lines only together with functions
+  }
+  result.lines = source_lines(program, types.get());
   __u32 bytes = 0;
   const void* data = btf__raw_data(types.get(), &bytes);
-  return data != nullptr ? Fd(bpf_btf_load(data, bytes, nullptr)) : Fd();
+  result.btf = data != nullptr ? Fd(bpf_btf_load(data, bytes, nullptr)) : Fd();
+  return result.btf ? std::move(result) : Types{};
 }
 
 }  // namespace kiln::kernel

@@ -1,17 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Gives an object's BTF to the kernel, so that the verifier knows the types of functions.
+// Gives the kernel an object's BTF, so that the verifier knows the types of functions and shows
+// source lines in its log.
 #pragma once
 
-#include <cstddef>
-#include <span>
+#include <linux/bpf.h>
+
+#include <vector>
+
+#include <kiln/program.h>
 
 #include "kernel_access.h"
 
 namespace kiln::kernel {
 
-/// Loads raw .BTF as clang wrote it. No descriptor: there is none, or the kernel doesn't take it;
-/// programs are then verified without types, which matters to global functions and callbacks only.
-Fd load_btf(std::span<const std::byte> raw);
+/// What BPF_PROG_LOAD takes beside the instructions. All empty: there is no BTF, or the kernel does
+/// not take it; that matters to global functions and callbacks, and to the log, only.
+struct Types {
+  Fd btf;
+  std::vector<bpf_func_info> functions;
+  std::vector<bpf_line_info> lines;
+};
+
+Types load_types(const Object& object, const Program& program);
 
 }  // namespace kiln::kernel

@@ -10,7 +10,6 @@
 #include <kiln/address.h>
 #include <kiln/kernel_engine.h>
 
-#include "btf.h"
 #include "kernel_access.h"
 #include "kernel_maps.h"
 #include "kernel_measure.h"
@@ -104,7 +103,6 @@ Result<void> KernelEngine::check(const VerifiedObject& object, std::size_t entry
 /// The entry, the programs in the prog arrays it uses, those in theirs, and so on; then the slots.
 Result<void> KernelEngine::load_programs(const VerifiedObject& object, std::size_t entry,
                                          State& state) {
-  const Fd btf = kernel::load_btf(object.object->btf);
   std::vector<std::size_t> wanted = {entry};
   std::set<std::size_t> seen_maps;
   std::vector<ProgSlot> slots;
@@ -115,10 +113,11 @@ Result<void> KernelEngine::load_programs(const VerifiedObject& object, std::size
       continue;
     }
     const Program& program = object.object->programs[index];
+    const kernel::Types types = kernel::load_types(*object.object, program);
     kernel::Loaded loaded =
-        kernel::load_program(*object.object, program, state.maps.fds(), btf.get(), 0);
+        kernel::load_program(*object.object, program, state.maps.fds(), types, 0);
     if (!loaded.fd) {
-      loaded = kernel::load_program(*object.object, program, state.maps.fds(), btf.get(), 1);
+      loaded = kernel::load_program(*object.object, program, state.maps.fds(), types, 1);
     }
     if (!loaded.fd) {
       return Error{Errc::kRejected, fmt::format("the kernel refuses program '{}': {}", program.name,

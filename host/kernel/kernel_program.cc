@@ -32,17 +32,6 @@ bpf_attach_type attach_type(const Program& program) {
   return program.type == ProgramType::kXdp ? BPF_XDP : bpf_attach_type{};
 }
 
-std::vector<bpf_func_info> function_types(const Program& program) {
-  std::vector<bpf_func_info> result;
-  for (const Subprogram& function : program.subprograms) {
-    if (function.btf_func == 0) {
-      return {};  // all or none
-    }
-    result.push_back({.insn_off = function.start, .type_id = function.btf_func});
-  }
-  return result;
-}
-
 /// Lines that tell the state before an instruction or show the source are not the reason.
 bool is_trace(std::string_view line) {
   const std::size_t digits = line.find_first_not_of("0123456789");
@@ -57,10 +46,9 @@ bool runs_from_map(const Program& program) {
 }
 
 Loaded load_program(const Object& object, const Program& program, std::span<const int> maps,
-                    int btf, std::uint32_t log_level) {
+                    const Types& types, std::uint32_t log_level) {
   const std::vector<std::uint64_t> insns = encode_all(program.insns);
   static_assert(sizeof(bpf_insn) == sizeof insns[0]);
-  const std::vector<bpf_func_info> functions = function_types(program);
   const auto log = std::make_unique_for_overwrite<char[]>(kLogBytes);
   log[0] = '\0';
   bpf_prog_load_opts options{};
@@ -71,11 +59,14 @@ Loaded load_program(const Object& object, const Program& program, std::span<cons
   options.log_level = log_level | kLogStatistics;
   options.log_buf = log.get();
   options.log_size = kLogBytes;
-  if (btf >= 0 && !functions.empty()) {
-    options.prog_btf_fd = static_cast<__u32>(btf);
-    options.func_info = functions.data();
-    options.func_info_cnt = static_cast<__u32>(functions.size());
+  if (types.btf) {
+    options.prog_btf_fd = static_cast<__u32>(types.btf.get());
+    options.func_info = types.functions.data();
+    options.func_info_cnt = static_cast<__u32>(types.functions.size());
     options.func_info_rec_size = sizeof(bpf_func_info);
+    options.line_info = types.lines.data();
+    options.line_info_cnt = static_cast<__u32>(types.lines.size());
+    options.line_info_rec_size = sizeof(bpf_line_info);
   }
   Loaded loaded;
   loaded.fd =

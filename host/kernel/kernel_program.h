@@ -9,6 +9,7 @@
 
 #include <kiln/program.h>
 
+#include "btf.h"
 #include "kernel_access.h"
 
 namespace kiln::kernel {
@@ -20,10 +21,9 @@ struct Loaded {
 };
 
 /// \param maps  descriptors by index into Object::maps.
-/// \param btf  from load_btf(), or -1.
 /// \param log_level  BPF_LOG_LEVEL1 and BPF_LOG_LEVEL2; statistics always.
 Loaded load_program(const Object& object, const Program& program, std::span<const int> maps,
-                    int btf, std::uint32_t log_level);
+                    const Types& types, std::uint32_t log_level);
 
 /// The kernel's reason in one line: what the log says after the last instruction.
 std::string reason(const Loaded& loaded);

@@ -5,7 +5,6 @@
 
 #include <kiln/kernel_engine.h>
 
-#include "btf.h"
 #include "kernel_maps.h"
 #include "kernel_program.h"
 
@@ -27,13 +26,13 @@ Result<KernelVerdict> kernel_verify(const Object& object, const Program& program
     return maps.error();
   }
   KILN_TRY(maps->fill_readonly());
-  const kernel::Fd btf = kernel::load_btf(object.btf);
-  kernel::Loaded timed = kernel::load_program(object, program, maps->fds(), btf.get(), 0);
+  const kernel::Types types = kernel::load_types(object, program);
+  kernel::Loaded timed = kernel::load_program(object, program, maps->fds(), types, 0);
   KernelVerdict verdict;
   verdict.accepted = static_cast<bool>(timed.fd);
   verdict.processed = kernel::log_number(timed.log, "processed ");
   verdict.time_us = static_cast<double>(kernel::log_number(timed.log, "verification time "));
-  const kernel::Loaded logged = kernel::load_program(object, program, maps->fds(), btf.get(), 1);
+  const kernel::Loaded logged = kernel::load_program(object, program, maps->fds(), types, 1);
   verdict.log = logged.log;
   if (!verdict.accepted) {
     verdict.message = kernel::reason(logged);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The real verifier's verdicts, and what is made of its log.
+#include <bpf/btf.h>
+
+#include <memory>
+
 #include "kernel_program.h"
 #include "test_object.h"
 
@@ -62,6 +66,56 @@ TEST_F(KernelVerify, TheSectionGivesTheAttachType) {
   EXPECT_FALSE(kernel_verify(o, o.programs[0])->accepted);
   o.programs[0].section = "xdp/devmap";
   EXPECT_TRUE(kernel_verify(o, o.programs[0])->accepted);
+}
+
+/// A program with a global function, and the BTF that clang would have left: the data section
+/// unfinished.
+Object with_types() {
+  Program p = program("call pc+1\nexit\nr0 = *(u64 *)(r10 +8)\nexit\n");
+  const std::unique_ptr<btf, void (*)(btf*)> types(btf__new_empty(), btf__free);
+  const int number = btf__add_int(types.get(), "int", 4, BTF_INT_SIGNED);
+  const int prototype = btf__add_func_proto(types.get(), number);
+  const int entry = btf__add_func(types.get(), "entry", BTF_FUNC_GLOBAL, prototype);
+  const int helper = btf__add_func(types.get(), "helper", BTF_FUNC_GLOBAL, prototype);
+  const int variable = btf__add_var(types.get(), "counter", BTF_VAR_GLOBAL_ALLOCATED, number);
+  btf__add_datasec(types.get(), ".bss", 0);
+  btf__add_datasec_var_info(types.get(), variable, 0, 4);
+  p.subprograms = {
+      {.name = "entry", .start = 0, .end = 2, .btf_func = static_cast<std::uint32_t>(entry)},
+      {.name = "helper",
+       .start = 2,
+       .end = 4,
+       .is_global = true,
+       .btf_func = static_cast<std::uint32_t>(helper)}};
+  p.lines = {{.insn = 0, .file = "x.c", .line = 7, .column = 3, .text = "return helper();"},
+             {.insn = 2, .file = "x.c", .line = 3, .column = 5, .text = "return above();"}};
+  Object o = object({p});
+  __u32 bytes = 0;
+  const auto* raw = static_cast<const std::byte*>(btf__raw_data(types.get(), &bytes));
+  o.btf.assign(raw, raw + bytes);
+  return o;
+}
+
+TEST_F(KernelVerify, GlobalFunctionsAreJudgedOnTheirOwnWithSourceLines) {
+  const Object o = with_types();
+  const auto verdict = kernel_verify(o, o.programs[0]);
+  ASSERT_TRUE(verdict) << verdict.error().message;
+  EXPECT_FALSE(verdict->accepted);
+  EXPECT_NE(verdict->message.find("invalid read from stack"), std::string::npos)
+      << verdict->message;
+  EXPECT_NE(verdict->log.find("Validating helper()"), std::string::npos) << verdict->log;
+  EXPECT_NE(verdict->log.find("; return above(); @ x.c:3"), std::string::npos) << verdict->log;
+}
+
+TEST_F(KernelVerify, BtfThatTheKernelRefusesIsLeftOut) {
+  Object o = with_types();
+  o.programs[0].insns = program("r0 = 2\nexit\n").insns;
+  o.programs[0].subprograms.resize(1);
+  o.programs[0].lines.clear();
+  o.btf.resize(o.btf.size() / 2);
+  const auto verdict = kernel_verify(o, o.programs[0]);
+  ASSERT_TRUE(verdict) << verdict.error().message;
+  EXPECT_TRUE(verdict->accepted) << verdict->log;
 }
 
 TEST(KernelReason, IsWhatFollowsTheLastInstruction) {

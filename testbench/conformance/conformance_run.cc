@@ -35,6 +35,7 @@ struct Runner {
   std::string name;
   std::function<Result<std::uint64_t>(std::span<const Insn>, std::span<std::byte>)> raw;
   std::function<std::unique_ptr<Engine>()> make;
+  bool is_cpu = true;  ///< checks every access of an unverified program, and says so in the corpus's words
 };
 
 std::vector<Runner> all_runners() {
@@ -42,7 +43,7 @@ std::vector<Runner> all_runners() {
       {"interp", run_raw_interp, [] { return make_interp(); }},
       {"jit", run_raw_jit, [] { return make_jit(); }},
 #if KILN_HAVE_NIC
-      {"nic", run_raw_nic, [] { return make_nic(NicOptions()); }},
+      {"nic", run_raw_nic, [] { return make_nic(NicOptions()); }, false},
 #endif
   };
 }
@@ -89,7 +90,7 @@ std::string check(const Runner& runner, const Case& one) {
   if (got) {
     return fmt::format("expected an error with '{}', got {:#x}", one.error, *got);
   }
-  return got.error().message.find(one.error) != std::string::npos
+  return !runner.is_cpu || got.error().message.find(one.error) != std::string::npos
              ? ""
              : fmt::format("expected an error with '{}', got: {}", one.error, got.error().message);
 }
@@ -131,14 +132,18 @@ bool print_coverage(const std::vector<unsigned>& count, bool quiet) {
 }
 
 bool run_all(const Runner& runner, const std::vector<Case>& cases) {
-  std::size_t failed = 0;
+  std::size_t failed = 0, ran = 0;
   for (const Case& one : cases) {
+    if (one.is_fault && !runner.is_cpu) {
+      continue;
+    }
+    ++ran;
     if (const std::string wrong = check(runner, one); !wrong.empty()) {
       fmt::print("FAIL {} {}:{} {}: {}\n", runner.name, one.file, one.line, one.name, wrong);
       ++failed;
     }
   }
-  fmt::print("{}: {} of {} cases pass\n", runner.name, cases.size() - failed, cases.size());
+  fmt::print("{}: {} of {} cases pass, {} not for it\n", runner.name, ran - failed, ran, cases.size() - ran);
   return failed == 0;
 }
 

@@ -145,8 +145,9 @@ Result<Case> interpret(const RawCase& raw) {
         return value.error();
       }
       out.result = *value;
-    } else if (title == "error") {
+    } else if (title == "error" || title == "fault") {
       out.error = trimmed(text);
+      out.is_fault = title == "fault";
     } else if (title == "not kernel") {
       out.not_kernel = true;
     } else {

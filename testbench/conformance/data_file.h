@@ -10,7 +10,9 @@
 //   -- packet              instead of mem: a frame; the program runs as XDP program, R1 is the context
 //   -- maps                optional, makes it an XDP program too: lines "TYPE KEY VALUE ENTRIES", map 0, 1, ...
 //   -- result              R0, decimal or 0x
-//   -- error               instead: a part of the message that the engine must refuse or stop with
+//   -- error               instead: the engine must refuse the program; a part of what interp and jit say
+//   -- fault               instead: the run must stop; a part of what interp and jit say. The NIC does not check
+//                          accesses (its programs are verified), so it is not given such a case
 //   -- not kernel          optional: why Linux yields something else
 #pragma once
 
@@ -35,6 +37,7 @@ struct Case {
   std::optional<std::uint64_t> result;
   bool not_kernel = false;
   std::string error;  ///< expected message part, if there is no result
+  bool is_fault = false;  ///< the error comes while running
 };
 
 /// \errors kInput with file and line.

@@ -40,5 +40,8 @@ struct HelperInfo {
 std::span<const HelperInfo> helper_table();
 /// nullptr if Kiln does not know the helper.
 const HelperInfo* find_helper(std::uint32_t number);
+/// The kernel's name without bpf_, also of helpers that Kiln lacks; "" if there is none. The numbers
+/// go as far as the kernel headers that Kiln was built with.
+std::string_view helper_name(std::uint32_t number);
 
 }  // namespace kiln

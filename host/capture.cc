@@ -34,7 +34,11 @@ Result<void> write_whole(const std::string& path, Write write) {
   const std::string temporary = fmt::format("{}.tmp{}", path, getpid());
   if (auto written = write(temporary); !written) {
     std::remove(temporary.c_str());
-    return written.error();
+    Error error = written.error();  // it names the temporary file
+    if (const auto at = error.message.find(temporary); at != std::string::npos) {
+      error.message.replace(at, temporary.size(), path);
+    }
+    return error;
   }
   if (std::rename(temporary.c_str(), path.c_str()) != 0) {
     const int reason = errno;

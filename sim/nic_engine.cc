@@ -51,12 +51,15 @@ class NicEngine final : public Engine {
 
   Result<void> load(const VerifiedObject& object, std::size_t entry, MapSet maps,
                     const Environment& environment) override {
-    auto model = sim::make_nic_model(options_.cores, options_.threads);
-    if (!model) {
-      return Error{Errc::kUnsupported, fmt::format("no simulated NIC has {} cores of {} threads",
-                                                   options_.cores, options_.threads)};
+    if (!harness_) {
+      auto model = sim::make_nic_model(options_.cores, options_.threads);
+      if (!model) {
+        return Error{Errc::kUnsupported, fmt::format("no simulated NIC has {} cores of {} threads",
+                                                     options_.cores, options_.threads)};
+      }
+      harness_ = std::make_unique<NicHarness>(std::move(model), observer_);
     }
-    const NicConfiguration configuration = model->configuration();
+    const NicConfiguration configuration = harness_->model().configuration();
     if (environment.window_bytes != configuration.window_bytes) {
       return Error{Errc::kUnsupported,
                    fmt::format("the simulated NIC's packet window is {} bytes, not {}",
@@ -73,8 +76,8 @@ class NicEngine final : public Engine {
     entry_ = image->entry;
     environment_ = environment;
     frames_ = 0;
-    harness_ = std::make_unique<NicHarness>(std::move(model), observer_);
     sim::NicDriver driver(*harness_);
+    driver.stop();
     if (auto identity = driver.identify(); !identity) {
       return identity.error();
     }

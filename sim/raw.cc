@@ -31,13 +31,18 @@ Result<std::uint64_t> run_raw_nic(std::span<const Insn> insns, std::span<std::by
   program.insns = with_prologue(insns, memory.size());
   program.subprograms.push_back({.name = "raw", .start = 0, .end = static_cast<std::uint32_t>(program.insns.size())});
 
-  std::uint64_t r0 = 0;
-  // The verdict carries 32 bits; the retire port shows all of R0's last write.
-  auto engine = make_nic({}, [&r0](const RetireRecord& record) {
-    if (record.rd_we && record.rd == 0) {
-      r0 = record.rd_data;
-    }
-  });
+  // One NIC for the whole process: a new one each time would cost far more than the program. The
+  // verdict carries 32 bits; the retire port shows all of R0's last write.
+  static std::uint64_t r0 = 0;
+  static std::unique_ptr<Engine> engine;
+  if (!engine) {
+    engine = make_nic({}, [](const RetireRecord& record) {
+      if (record.rd_we && record.rd == 0) {
+        r0 = record.rd_data;
+      }
+    });
+  }
+  r0 = 0;
   auto maps = MapSet::create({}, 1);
   if (!maps) {
     return maps.error();
@@ -49,6 +54,7 @@ Result<std::uint64_t> run_raw_nic(std::span<const Insn> insns, std::span<std::by
   frame.data.resize(std::max(frame.data.size(), Environment::kMinFrame));
   auto outcome = engine->run(frame);
   if (!outcome) {
+    engine.reset();  // it may still run that frame
     return outcome.error();
   }
   if (outcome->frame.size() >= memory.size()) {

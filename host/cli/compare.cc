@@ -14,6 +14,8 @@
 namespace kiln::cli {
 namespace {
 
+constexpr std::uint64_t kShownDifferences = 10;  // in text
+
 struct CompareOptions {
   ObjectOptions object;
   std::string engines = "all";
@@ -70,14 +72,16 @@ void print_text(const Comparison& comparison, const CompareOptions& options) {
       fmt::print("  {:<8} skipped: {}\n", report.name, report.skipped);
     }
   }
+  std::uint64_t shown = 0;
   for (const Difference& d : comparison.differences) {
     const std::string at = d.packet ? fmt::format("frame {}", *d.packet) : "at the end";
-    if (d.excuse.empty()) {
+    if (d.excuse.empty() && shown++ < kShownDifferences) {
       fmt::print("  DIFFERENT {}: {}: {} has {}, expected {}\n", at, d.what, d.engine, d.got, d.expected);
     }
   }
-  if (comparison.difference_count > kMaxDifferences) {
-    fmt::print("  ... {} differences in all\n", comparison.difference_count);
+  if (comparison.difference_count > kShownDifferences) {
+    fmt::print("  ... {} differences in all (--json lists the first {})\n", comparison.difference_count,
+               kMaxDifferences);
   }
   if (comparison.excused_count != 0) {
     const auto excused = std::find_if(comparison.differences.begin(), comparison.differences.end(),

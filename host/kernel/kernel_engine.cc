@@ -3,6 +3,7 @@
 // Engine "kernel": maps, the entry program and all it may tail-call in the kernel, frames by
 // BPF_PROG_TEST_RUN.
 #include <fmt/format.h>
+#include <linux/bpf.h>
 
 #include <map>
 #include <set>
@@ -18,6 +19,19 @@
 
 namespace kiln {
 namespace {
+
+/// Whether any program of the object (tail calls) can put bytes before its frame.
+bool makes_metadata(const Object& object) {
+  for (const Program& program : object.programs) {
+    for (const Insn& insn : program.insns) {
+      const InsnInfo* info = find_insn(insn);
+      if (info != nullptr && info->op == Op::CALL_HELPER && insn.imm == BPF_FUNC_xdp_adjust_meta) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
 
 using kernel::Fd;
 
@@ -65,6 +79,7 @@ class KernelEngine final : public Engine {
     int entry = -1;
     Fd empty;
     bool has_frags = false;
+    bool makes_metadata = false;  ///< then each run asks for the context afterwards
     std::uint32_t cpu = 0;
   };
 
@@ -166,6 +181,7 @@ Result<void> KernelEngine::load(const VerifiedObject& object, std::size_t entry,
               .empty = std::move(empty).value()};
   state.cpu = kernel::choose_cpu();
   state.has_frags = object.object->programs[entry].has_frags;
+  state.makes_metadata = makes_metadata(*object.object);
   KILN_TRY(state.maps.fill_readonly());
   KILN_TRY(state.maps.fill(state.initial, state.cpu));
   KILN_TRY(load_programs(object, entry, state));
@@ -188,13 +204,13 @@ Result<Outcome> KernelEngine::run(const Frame& frame) {
   KILN_CHECK(state_);
   KILN_TRY(check_frame(*state_, frame));
   const kernel::PinnedTo pinned(state_->cpu);
-  auto result = kernel::test_run(state_->entry, frame, 1, out_);
+  auto result = kernel::test_run(state_->entry, frame, 1, out_, state_->makes_metadata);
   if (!result) {
     return result.error();
   }
   Outcome outcome;
   outcome.code = result->code;
-  outcome.frame.assign(out_.begin(),
+  outcome.frame.assign(out_.begin() + static_cast<std::ptrdiff_t>(result->meta_bytes),
                        out_.begin() + static_cast<std::ptrdiff_t>(result->frame_bytes));
   return outcome;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BPF_PROG_TEST_RUN. A struct xdp_md goes along only where the frame's interface is not the
-// default, because that is what kernels before 5.15 refuse.
+// BPF_PROG_TEST_RUN. A struct xdp_md goes along only where it must (an interface that is not the
+// default, a program that makes metadata), because kernels before 5.15 refuse one.
 #include "test_run.h"
 
 #include <bpf/bpf.h>
@@ -46,7 +46,7 @@ Error run_error(const Frame& frame, int code) {
 }  // namespace
 
 Result<TestRun> test_run(int program, const Frame& frame, std::uint32_t repeat,
-                         std::vector<std::byte>& out) {
+                         std::vector<std::byte>& out, bool with_context) {
   const std::size_t room = frame.data.size() + address::kWindowBytes;  // adjust_head, adjust_tail
   if (out.size() < room) {
     out.resize(room);
@@ -59,12 +59,17 @@ Result<TestRun> test_run(int program, const Frame& frame, std::uint32_t repeat,
   options.data_out = out.data();
   options.data_size_out = static_cast<__u32>(out.size());
   options.repeat = static_cast<int>(repeat);
-  if (!default_interface(frame)) {
+  xdp_md after_run{};
+  if (!default_interface(frame) || with_context) {
     context.data_end = options.data_size_in;
-    context.ingress_ifindex = frame.ingress_ifindex;
-    context.rx_queue_index = frame.rx_queue;
+    if (!default_interface(frame)) {
+      context.ingress_ifindex = frame.ingress_ifindex;
+      context.rx_queue_index = frame.rx_queue;
+    }
     options.ctx_in = &context;
     options.ctx_size_in = sizeof context;
+    options.ctx_out = &after_run;
+    options.ctx_size_out = sizeof after_run;
   }
   const double before = thread_time_ns();
   int failed = 0;
@@ -78,6 +83,7 @@ Result<TestRun> test_run(int program, const Frame& frame, std::uint32_t repeat,
   }
   return TestRun{.code = options.retval,
                  .frame_bytes = options.data_size_out,
+                 .meta_bytes = after_run.data,  // what comes out starts with the metadata
                  .kernel_ns = static_cast<double>(options.duration),
                  .thread_ns = after - before};
 }

@@ -12,15 +12,17 @@ namespace kiln::kernel {
 
 struct TestRun {
   std::uint32_t code = 0;         ///< what the program returned, the last time
-  std::uint32_t frame_bytes = 0;  ///< of the frame afterwards, in `out`
+  std::uint32_t frame_bytes = 0;  ///< of metadata and frame afterwards, in `out`
+  std::uint32_t meta_bytes = 0;   ///< of the metadata before the frame; known only with a context
   double kernel_ns = 0;  ///< mean over the repeats as the kernel took it, whole nanoseconds
   double thread_ns = 0;  ///< of the whole call, without time in which others ran
 };
 
+/// \param with_context  passes a struct xdp_md both ways; Linux 5.15 and later take one.
 /// \param out  where the frame goes afterwards; grows if it must.
 /// \errors kInput for a frame that the kernel refuses; kUnsupported for an interface that isn't
 /// there.
 Result<TestRun> test_run(int program, const Frame& frame, std::uint32_t repeat,
-                         std::vector<std::byte>& out);
+                         std::vector<std::byte>& out, bool with_context = false);
 
 }  // namespace kiln::kernel

@@ -34,7 +34,8 @@ Result<std::uint64_t> run_raw_nic(std::span<const Insn> insns, std::span<std::by
   // One NIC for the whole process: a new one each time would cost far more than the program. The
   // verdict carries 32 bits; the retire port shows all of R0's last write.
   static std::uint64_t r0 = 0;
-  static std::unique_ptr<Engine> engine;
+  // Never destroyed: at exit Verilator's own statics would go before it.
+  static auto& engine = *new std::unique_ptr<Engine>;
   if (!engine) {
     engine = make_nic({}, [](const RetireRecord& record) {
       if (record.rd_we && record.rd == 0) {

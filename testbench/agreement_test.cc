@@ -31,6 +31,8 @@ struct Subject {
   std::string program;
 };
 
+void PrintTo(const Subject& subject, std::ostream* out) { *out << subject.name; }
+
 /// XDP programs of all objects in a folder, by name.
 void add_programs(const fs::path& folder, const std::string& suffix, std::vector<Subject>& subjects) {
   std::error_code error;

@@ -113,6 +113,24 @@ void MapSet::clear(std::size_t map) {
   std::memset(arena_.data() + begin, 0, end - begin);
 }
 
+namespace {
+
+/// Programs that a prog array holds, each once.
+std::vector<std::uint32_t> programs_in(const MapSet& maps, std::size_t map) {
+  std::vector<std::uint32_t> programs;
+  const MapDescriptor& d = maps.descriptor(map);
+  for (std::uint32_t index = 0; maps.spec(map).type == MapType::kProgArray && index < d.max_entries; ++index) {
+    std::uint32_t slot = 0;  // program index + 1, or 0
+    std::memcpy(&slot, maps.arena().data() + d.entries + std::size_t{index} * d.entry_stride, sizeof(slot));
+    if (slot != 0 && std::find(programs.begin(), programs.end(), slot - 1) == programs.end()) {
+      programs.push_back(slot - 1);
+    }
+  }
+  return programs;
+}
+
+}  // namespace
+
 std::vector<CoreMap> core_maps(const MapSet& maps) {
   std::vector<CoreMap> result;
   for (std::size_t map = 0; map < maps.size(); ++map) {
@@ -124,7 +142,8 @@ std::vector<CoreMap> core_maps(const MapSet& maps) {
                       .entries = d.entries,
                       .entry_stride = d.entry_stride,
                       .value_stride = d.value_stride,
-                      .cpu_count = d.cpu_count});
+                      .cpu_count = d.cpu_count,
+                      .programs = programs_in(maps, map)});
   }
   return result;
 }

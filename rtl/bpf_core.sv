@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One barrel core: Threads hardware threads, one frame each, one instruction issued a cycle, in order
-// within a thread, no forwarding and no branch penalty. rtl/README.md has the pipeline, stage by stage.
+// One barrel core: Threads hardware threads, one frame each, one instruction issued a cycle, in
+// order within a thread, no forwarding and no branch penalty. rtl/README.md has the pipeline, stage
+// by stage.
 //
 //   sched > pc f1 f2 id > rf op > x1 x2 x3 x4 > wb
 //           fetch         operands  alu, mul, mem, branch   writeback
 //                                   x1: wait? -> svc, div -> response -> sched
 //   rx > memory (port b) > tx                                      wb: EXIT -> done
 //
-// A thread issues again at the earliest 8 cycles after its last issue: x1 decides that the instruction
-// needs no response, x3 brings the next counter, wb writes the register before the next one reads.
-// An instruction that needs a response leaves the pipeline without effect and comes again with
-// `complete` set once the response is stored; then it takes the response, and retires.
+// A thread issues again at the earliest 8 cycles after its last issue: x1 decides that the
+// instruction needs no response, x3 brings the next counter, wb writes the register before the next
+// one reads. An instruction that needs a response leaves the pipeline without effect and comes
+// again with `complete` set once the response is stored; then it takes the response, and retires.
 // Reset:       no thread runs; every stack is cleared before its thread is free.
 
 module bpf_core #(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Everything that has its result in three stages: sum, logic, byte order, sign extension, shift; and
-// what comes from outside the pipeline (a stored response, the link address).
+// Everything that has its result in three stages: sum, logic, byte order, sign extension, shift;
+// and what comes from outside the pipeline (a stored response, the link address).
 //
 //   x1: adder inputs | and, or, xor, move, byte swap | shift
 //   x2: sum          | cut or extend                 | shift
@@ -33,7 +33,9 @@ module bpf_core_alu (
     add_b = x1_b_i;
     if (x1_ctl_i[bpf_core_pkg::C_SUB]) add_b = ~x1_b_i;
     if (x1_ctl_i[bpf_core_pkg::C_NEG]) add_b = ~x1_a_i;
-    if (x1_ctl_i[bpf_core_pkg::C_CSUM]) add_b = {31'd0, {1'b0, x1_b_i[31:0]} + {1'b0, x1_b_i[63:32]}};
+    if (x1_ctl_i[bpf_core_pkg::C_CSUM]) begin
+      add_b = {31'd0, {1'b0, x1_b_i[31:0]} + {1'b0, x1_b_i[63:32]}};
+    end
   end
 
   // Stage x1: logic and byte swap. Only MOVHI treats the halves differently.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Block RAM with one write and one read port, generic form; not for reads in the cycle of a write to
-// the same address, which give the old or the new word. Contents at start are whatever they are.
+// Block RAM with one write and one read port, generic form; not for reads in the cycle of a write
+// to the same address, which give the old or the new word. Contents at start are whatever they are.
 //
 // Latency:     2 cycles with OutReg (array, output register), else 1.
 // Throughput:  one write and one read per cycle.

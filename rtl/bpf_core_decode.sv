@@ -3,8 +3,8 @@
 // Instruction word to control bits (bpf_core_pkg). Combinational. Register numbers are not decoded:
 // they go from the word straight to the register file.
 //
-// Reserved fields are not looked at; an opcode that is neither BPF's nor core_isa.def's, or that the
-// lowering replaces (LD_IMM64, legacy packet access), sets C_BAD and nothing else that acts.
+// Reserved fields are not looked at; an opcode that is neither BPF's nor core_isa.def's, or that
+// the lowering replaces (LD_IMM64, legacy packet access), sets C_BAD and nothing else that acts.
 // Source: RFC 9669 sections 3 to 5 for the opcode's fields; compiler/include/kiln/core_isa.def.
 
 module bpf_core_decode (
@@ -89,8 +89,8 @@ module bpf_core_decode (
     ctl_o[bpf_core_pkg::C_MUL]    = alu && code == 4'h2;
     ctl_o[bpf_core_pkg::C_DIV]    = alu && (code == 4'h3 || code == 4'h9);
     ctl_o[bpf_core_pkg::C_MOD]    = code == 4'h9;
-    ctl_o[bpf_core_pkg::C_SIGNED] = alu ? insn_i[16] : (code == 4'h6 || code == 4'h7 || code == 4'hc ||
-                                                    code == 4'hd);
+    ctl_o[bpf_core_pkg::C_SIGNED] = alu ? insn_i[16] : (code == 4'h6 || code == 4'h7 ||
+                                                        code == 4'hc || code == 4'hd);
 
     ctl_o[bpf_core_pkg::C_JCOND] = cond;
     ctl_o[bpf_core_pkg::C_JEQ]   = code == 4'h1 || code == 4'h5;

@@ -3,9 +3,10 @@
 // Division and remainder, signed and unsigned, 32 and 64 bits: one restoring radix-2 divider on
 // magnitudes, and a queue for the threads that wait for it.
 //
-// Division by zero gives 0, its remainder the dividend; the most negative number divided by -1 gives
-// itself, remainder 0. A 32-bit result has a zero upper half.
-// Latency:     from x2 to result, when idle: 36 cycles if the dividend's magnitude is below 2^32, else 68.
+// Division by zero gives 0, its remainder the dividend; the most negative number divided by -1
+// gives itself, remainder 0. A 32-bit result has a zero upper half.
+// Latency:     from x2 to result, when idle: 36 cycles if the dividend's magnitude is below 2^32,
+//              else 68.
 // Throughput:  one division at a time.
 // Handshake:   result_* hold until result_ready_i.
 // Reset:       empties the queue, stops the divider.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reports finished frames: takes the ends that writeback sees in order, reads the redirect words from
-// the thread's context, adds what is kept of the frame since it came, and offers the record.
+// Reports finished frames: takes the ends that writeback sees in order, reads the redirect words
+// from the thread's context, adds what is kept of the frame since it came, and offers the record.
 //
 // Latency:     7 cycles from EXIT in stage wb to done_valid_o when idle.
 // Throughput:  one frame in 6 cycles.

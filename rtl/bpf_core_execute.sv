@@ -2,9 +2,10 @@
 //
 // Stages x1 to wb: what becomes of an instruction whose operands are there.
 //
-// x1 decides: it waits (sent to the service port or the divider, no other effect), it ends the frame,
-// or it goes on; only what does not wait retires. A load, store or atomic is remote when its address
-// has a map tag (bits 31:30 = 01); atomics always are. `complete`: the response is stored, take it.
+// x1 decides: it waits (sent to the service port or the divider, no other effect), it ends the
+// frame, or it goes on; only what does not wait retires. A load, store or atomic is remote when its
+// address has a map tag (bits 31:30 = 01); atomics always are. `complete`: the response is stored,
+// take it.
 // Latency:     4 cycles from x1 to wb.
 
 module bpf_core_execute #(

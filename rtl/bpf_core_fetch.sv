@@ -5,8 +5,8 @@
 //   pc: counter of the thread   f1: memory address   f2: array   id: word from the output register
 //
 // Latency:     3 cycles from pc to id.
-// The next counter comes back from stage x3 (npc_*) and can be read in the same cycle: a thread that
-// is issued again after the least distance of 8 has its new counter in x3 when it is in pc.
+// The next counter comes back from stage x3 (npc_*) and can be read in the same cycle: a thread
+// that is issued again after the least distance of 8 has its new counter in x3 when it is in pc.
 // Reset:       clears the valid bits.
 
 module bpf_core_fetch #(

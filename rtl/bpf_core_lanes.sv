@@ -2,7 +2,8 @@
 //
 // Eight byte-wide RAMs side by side, two ports. A row is 8 bytes, one in each lane. An access that
 // starts in lane `off` takes its first bytes from `row` and those of the lanes below `off` from
-// `next`, so up to 8 bytes at any address are one access. Bytes stay in their lanes: the users rotate.
+// `next`, so up to 8 bytes at any address are one access. Bytes stay in their lanes: the users
+// rotate.
 //
 // Latency:     2 cycles from row to data, per port. Port b: 3, it has a register in front.
 

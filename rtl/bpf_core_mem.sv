@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Memory of the threads: packet windows, and stack plus context. Loads and stores of the pipeline on
-// port a, packet input and output on port b.
+// Memory of the threads: packet windows, and stack plus context. Loads and stores of the pipeline
+// on port a, packet input and output on port b.
 //
 //   x1: lanes, rotate what is stored   x2: array   x3: choose region, rotate   x4: cut, extend
 //

@@ -5,8 +5,8 @@
 //   id: decode, register numbers into the RAM   rf: array; sums that need no register
 //   op: values; operand select, address sum     x1: everything in registers
 //
-// An address is RF[src] + off for loads and PUSHM, RF[dst] + off for stores and atomics, RF[dst] for
-// SVC; x1_next is address + 8 in as many low bits as the local memories need (bpf_core_mem).
+// An address is RF[src] + off for loads and PUSHM, RF[dst] + off for stores and atomics, RF[dst]
+// for SVC; x1_next is address + 8 in as many low bits as the local memories need (bpf_core_mem).
 // Latency:     3 cycles from id to x1.
 // Reset:       clears the valid bits.
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Names for the bits of the control word that bpf_core_decode makes and the pipeline carries. A flat
-// vector instead of a struct, because Yosys 0.23 and Icarus take no package structs on ports.
+// Names for the bits of the control word that bpf_core_decode makes and the pipeline carries. A
+// flat vector instead of a struct, because Yosys 0.23 and Icarus take no package structs on ports.
 // A stage uses the bits it needs; synthesis removes the rest behind it.
 
 package bpf_core_pkg;

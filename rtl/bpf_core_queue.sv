@@ -45,15 +45,8 @@ module bpf_core_queue #(
     end
   end
 
-`ifndef SYNTHESIS
-  logic full;
-  assign full = wr_q == {~rd_q[AW], rd_q[AW-1:0]};
-  always_ff @(posedge clk_i) begin
-    if (rst_ni) begin
-      PushOnlyWithRoom: assert (!push_i || !full);
-      PopOnlyWhenValid: assert (!pop_i || valid_o);
-    end
-  end
-`endif
+  `include "bpf_assert.svh"
+  `BPF_ASSERT(PushOnlyWithRoom, !push_i || wr_q != {~rd_q[AW], rd_q[AW-1:0]})
+  `BPF_ASSERT(PopOnlyWhenValid, !pop_i || valid_o)
 
 endmodule

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// 16 registers of 64 bits for each thread: two reads and one write a cycle, as two copies of a block
-// RAM. No forwarding: a thread's result is written before its next instruction reads (bpf_core).
+// 16 registers of 64 bits for each thread: two reads and one write a cycle, as two copies of a
+// block RAM. No forwarding: a thread's result is written before its next instruction reads
+// (bpf_core).
 //
 // Latency:     2 cycles from numbers (stage id) to values (stage op).
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Takes a frame into the window of the lowest free enabled thread, writes the thread's context words
-// and starts it. Other threads run meanwhile.
+// Takes a frame into the window of the lowest free enabled thread, writes the thread's context
+// words and starts it. Other threads run meanwhile.
 //
-// Context rows 1..5 are written while beats arrive, row 0 (data, data_end) when the length is known:
+// Context rows 1..5 are written while beats arrive, row 0 (data, data_end) when the length is
+// known:
 //   0 data, data_end   1 data_meta, ingress_ifindex   2 rx_queue_index, egress_ifindex = 0
 //   3 redirect = 0, redirect map = 0   4 zero_low = data, cpu   5 tail calls = 0, reserved = 0
 // Throughput:  one beat a cycle while packet_busy_i is low; a 64-byte frame takes 10 cycles.
-// Handshake:   rx_ready_o does not depend on rx_valid_i. Before the first beat rx_thread_o may change.
+// Handshake:   rx_ready_o does not depend on rx_valid_i. Before the first beat rx_thread_o may
+//              change.
 // Reset:       no frame under way.
 
 module bpf_core_rx #(

@@ -78,12 +78,7 @@ module bpf_core_sched #(
   assign pc_first_o    = first_q[thread_q];
   assign pc_complete_o = complete_q[thread_q];
 
-`ifndef SYNTHESIS
-  always_ff @(posedge clk_i) begin
-    if (rst_ni) begin
-      ReadyOnceAtATime: assert ((ready_q & (start_hot | again_hot | wake_hot)) == '0);
-    end
-  end
-`endif
+  `include "bpf_assert.svh"
+  `BPF_ASSERT(ReadyOnceAtATime, (ready_q & (start_hot | again_hot | wake_hot)) == '0)
 
 endmodule

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Knows which threads are free, and gives every frame a zero stack: remembers the 64-byte stack lines
-// that a thread stored to, and clears them when it is released. What was not touched costs nothing.
+// Knows which threads are free, and gives every frame a zero stack: remembers the 64-byte stack
+// lines that a thread stored to, and clears them when it is released. What was not touched costs
+// nothing.
 //
 //   free --claim (rx)--> in use --release--> [sent (tx)] and [lines cleared] --> free
 //
-// After reset every line of every thread counts as touched, so that the memory needs no start value.
+// After reset every line of every thread counts as touched, so that the memory needs no start
+// value.
 // Latency:     2 cycles from release to free, 1 more and 9 a touched line, while granted.
 // Reset:       all threads released, nothing free.
 
@@ -103,14 +105,9 @@ module bpf_core_scrub #(
     else if (local_gnt_i) row_q <= row_q + 3'd1;
   end
 
-`ifndef SYNTHESIS
-  always_ff @(posedge clk_i) begin
-    if (rst_ni) begin
-      ClaimOnlyFree: assert ((claim_hot & ~free_q) == '0);
-      ReleaseOnlyInUse: assert ((release_hot & (free_q | released_q)) == '0);
-      FreeStackIsClean: assert ((free_q & ~clean) == '0);
-    end
-  end
-`endif
+  `include "bpf_assert.svh"
+  `BPF_ASSERT(ClaimOnlyFree, (claim_hot & ~free_q) == '0)
+  `BPF_ASSERT(ReleaseOnlyInUse, (release_hot & (free_q | released_q)) == '0)
+  `BPF_ASSERT(FreeStackIsClean, (free_q & ~clean) == '0)
 
 endmodule

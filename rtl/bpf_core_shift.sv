@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Shifts of 32 and 64 bits: one right shifter in two stages; a left shift reverses before and after.
-// For 32 bits the value is first extended with what is to be shifted in; the upper half of a 32-bit
-// result is for the caller to clear. The amount is masked to the width.
+// Shifts of 32 and 64 bits: one right shifter in two stages; a left shift reverses before and
+// after. For 32 bits the value is first extended with what is to be shifted in; the upper half of a
+// 32-bit result is for the caller to clear. The amount is masked to the width.
 //
 //   x1: prepare, 32, 16, 8   x2: 4, 2, 1, reverse   x3: result
 //

@@ -2,10 +2,10 @@
 //
 // Requests of the threads to the service port: key buffers, a queue of requests, the beats.
 //
-// A request waits in the queue until those before it are sent. The key words of an SVC or ATOMIC are
-// read from the thread's key buffer and go first; the buffer counts as empty from the cycle the
-// request is queued. LOAD and STORE leave the key alone.
-// A thread pushes at most 8 words before a request; more are dropped.
+// A request waits in the queue until those before it are sent. The key words of an SVC or ATOMIC
+// are read from the thread's key buffer and go first; the buffer counts as empty from the cycle the
+// request is queued. LOAD and STORE leave the key alone. A thread pushes at most 8 words before a
+// request; more are dropped.
 // Latency:     2 cycles from x2 to the port for a request without key, 3 to its first key beat.
 // Throughput:  one beat a cycle, one cycle between a request with key and the one before it.
 // Reset:       clears the queue, the key counts and the port's valid.
@@ -76,8 +76,8 @@ module bpf_core_svc #(
     .pop_i  (pop)
   );
 
-  // sent_q: key words of the head that have gone to the port register. The RAM is addressed with the
-  // word that will be wanted in the next cycle; fetched_q: its output is that of word sent_q.
+  // sent_q: key words of the head that have gone to the port register. The RAM is addressed with
+  // the word that will be wanted in the next cycle; fetched_q: its output is that of word sent_q.
   logic [3:0] sent_q, sent_d;
   logic fetched_q, room, key_left, key_beat, last_beat;
   assign room      = !svc_valid_o || svc_ready_i;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Streams the frames of released threads out, in the order of their release: reads data and data_end
-// from the context, then 8 bytes a cycle from whatever alignment data has, through a queue that
-// takes up back-pressure. Length 0 gives one beat with keep = 0, so that every frame has its last.
+// Streams the frames of released threads out, in the order of their release: reads data and
+// data_end from the context, then 8 bytes a cycle from whatever alignment data has, through a queue
+// that takes up back-pressure. Length 0 gives one beat with keep = 0, so that every frame has its
+// last.
 //
 // Latency:     11 cycles from release_i to the first beat when idle.
 // Throughput:  one beat a cycle while the packet memory is granted; 5 idle cycles between frames.

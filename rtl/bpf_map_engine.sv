@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The map engine: looks up, prepares, commits and deletes entries of the maps in map memory, one request at a
-// time. This file only joins its units: descriptors, key and hash, chain walker, longest-prefix match,
-// LRU eviction, and the sequencer that drives them. Values are not read here: the answer is an address.
+// The map engine: looks up, prepares, commits and deletes entries of the maps in map memory. Lookups run
+// side by side, anything else alone. This file only joins its units: descriptors, key and hash, lookups,
+// chain walker, longest-prefix match, LRU eviction, and the sequencer that drives them. Values are not
+// read here: the answer is an address.
 //
 // Latency:     see rtl/README.md, Map engine.
-// Handshake:   a request's key words follow it in the queue and are all there when it is.
+// Handshake:   a request's key words follow it in the queue and are all there when it is. While
+//              rsp_ready_i is low, another answer may take the place of the one offered.
 // Reset:       rst_ni drops the request under way.
 module bpf_map_engine #(
   parameter int RowBits = 17,  // of map memory
@@ -60,11 +62,15 @@ module bpf_map_engine #(
   logic [63:0] key_first, key_word;
   logic [2:0]  key_index, seq_key_index, walk_key_index;
   logic [1:0]  turn;
+  logic        put;
+  logic [2:0]  put_index;
+  logic [63:0] put_word;
 
   bpf_map_key u_key (
     .clk_i, .rst_ni, .start_i(req_pop_o), .words_i(req_words_i), .word_i(req_key_i),
     .pop_o(req_key_pop_o), .again_i(key_again), .prefix_i(key_prefix), .done_o(key_done),
-    .hash_o(key_hash), .words_o(key_words), .first_o(key_first), .index_i(key_index), .key_o(key_word)
+    .hash_o(key_hash), .words_o(key_words), .first_o(key_first), .index_i(key_index), .key_o(key_word),
+    .put_o(put), .put_index_o(put_index), .put_word_o(put_word)
   );
   assign key_index = (turn == 2'd0) ? seq_key_index : walk_key_index;
 
@@ -83,7 +89,7 @@ module bpf_map_engine #(
   always_ff @(posedge clk_i) product_q <= link * stride;
 
   // ---- walker -------------------------------------------------------------------------------------
-  logic               seq_walk_start, lpm_walk_start, walk_by_number, walk_done, walk_found;
+  logic               walk_start, walk_by_number, walk_done, walk_found;
   logic [RowBits-1:0] walk_row, walk_before_row;
   logic [63:0]        walk_word;
   logic [29:0]        walk_first;
@@ -96,73 +102,112 @@ module bpf_map_engine #(
   logic [63:0]        evict_mem_wdata, seq_mem_wdata;
 
   bpf_map_walk #(.RowBits(RowBits)) u_walk (
-    .clk_i, .rst_ni, .start_i(seq_walk_start || lpm_walk_start), .by_number_i(walk_by_number),
+    .clk_i, .rst_ni, .start_i(walk_start), .by_number_i(walk_by_number),
     .target_i(evict_link), .hash_i(walk_by_number ? evict_hash : key_hash),
     .bucket_mask_i(bucket_mask), .buckets_i(buckets), .words_i(key_words),
     .key_index_o(walk_key_index), .key_i(key_word), .link_o(walk_link), .row_i(entry_row),
-    .mem_valid_o(walk_mem_valid), .mem_ready_i, .mem_row_o(walk_mem_row), .mem_data_i,
+    .mem_valid_o(walk_mem_valid), .mem_ready_i(other_ready), .mem_row_o(walk_mem_row), .mem_data_i,
     .done_o(walk_done), .found_o(walk_found), .row_o(walk_row), .word_o(walk_word),
     .first_o(walk_first), .before_bucket_o(walk_before_bucket), .before_row_o(walk_before_row),
     .before_half_o(walk_before_half), .before_flags_o(walk_before_flags)
   );
 
-  // ---- longest-prefix match, LRU eviction ---------------------------------------------------------
-  logic        lpm_start, lpm_done, lpm_found, evict_start, evict_done;
-  logic [31:0] next_unused;
+  // ---- lookups, longest-prefix match, LRU eviction ------------------------------------------------
+  logic               slot_valid, seq_look_start, lpm_look_start, look_ready, look_lru, look_idle;
+  logic               look_valid, look_found, look_rsp_ready, lpm_valid, look_mem_valid;
+  logic [15:0]        look_tag, seq_tag;
+  logic [8:0]         lpm_prefix;
+  logic [RowBits-1:0] look_row, lpm_row, look_mem_row;
+  logic [7:0]         look_mem_we;
+  logic [63:0]        look_mem_wdata;
+  logic               lpm_start, lpm_done, lpm_found, evict_start, evict_done;
+  logic [31:0]        next_unused;
+
+  bpf_map_lookup #(.RowBits(RowBits)) u_lookup (
+    .clk_i, .rst_ni, .slot_valid_o(slot_valid), .put_i(put), .put_index_i(put_index),
+    .put_word_i(put_word), .start_i(seq_look_start || lpm_look_start), .start_ready_o(look_ready),
+    .tag_i(seq_tag), .lpm_i(lpm_look_start), .prefix_i(key_prefix), .lru_i(look_lru),
+    .hash_i(key_hash), .words_i(key_words), .bucket_mask_i(bucket_mask), .buckets_i(buckets),
+    .entries_i(entries), .stride_i(stride), .value_i(value), .rsp_valid_o(look_valid),
+    .rsp_ready_i(look_rsp_ready), .rsp_tag_o(look_tag), .rsp_found_o(look_found),
+    .rsp_row_o(look_row), .lpm_valid_o(lpm_valid), .lpm_prefix_o(lpm_prefix), .idle_o(look_idle),
+    .mem_valid_o(look_mem_valid), .mem_ready_i, .mem_we_o(look_mem_we), .mem_row_o(look_mem_row),
+    .mem_wdata_o(look_mem_wdata), .mem_data_i
+  );
 
   bpf_map_lpm #(.RowBits(RowBits)) u_lpm (
     .clk_i, .rst_ni, .start_i(lpm_start), .prefix_i(key_first[8:0]), .header_i(header),
     .key_again_o(key_again), .key_prefix_o(key_prefix), .key_done_i(key_done),
-    .walk_start_o(lpm_walk_start), .walk_done_i(walk_done), .walk_found_i(walk_found),
-    .mem_valid_o(lpm_mem_valid), .mem_ready_i, .mem_row_o(lpm_mem_row), .mem_data_i,
-    .done_o(lpm_done), .found_o(lpm_found)
+    .slot_valid_i(slot_valid), .look_start_o(lpm_look_start), .look_ready_i(look_ready),
+    .look_valid_i(lpm_valid), .look_found_i(look_found), .look_prefix_i(lpm_prefix),
+    .look_row_i(look_row), .mem_valid_o(lpm_mem_valid), .mem_ready_i(other_ready),
+    .mem_row_o(lpm_mem_row), .mem_data_i, .done_o(lpm_done), .found_o(lpm_found), .row_o(lpm_row)
   );
 
   bpf_map_evict #(.RowBits(RowBits)) u_evict (
     .clk_i, .rst_ni, .start_i(evict_start), .next_unused_i(next_unused), .header_i(header),
     .entries_i(entries), .stride_i(stride), .link_o(evict_link), .row_i(entry_row),
-    .mem_valid_o(evict_mem_valid), .mem_ready_i, .mem_we_o(evict_mem_we),
+    .mem_valid_o(evict_mem_valid), .mem_ready_i(other_ready), .mem_we_o(evict_mem_we),
     .mem_row_o(evict_mem_row), .mem_wdata_o(evict_mem_wdata), .mem_data_i, .done_o(evict_done),
     .hash_o(evict_hash)
   );
 
   // ---- sequencer ----------------------------------------------------------------------------------
+  logic        seq_rsp_valid;
+  logic [63:0] seq_rsp_data;
+  assign look_rsp_ready = rsp_ready_i;
+  assign rsp_valid_o    = look_valid || seq_rsp_valid;
+  assign rsp_tag_o      = look_valid ? look_tag : seq_tag;
+  assign rsp_data_o     = !look_valid ? seq_rsp_data : (look_found ? {34'd1, 30'({look_row, 3'd0})} : '0);
+
   bpf_map_seq #(.RowBits(RowBits)) u_seq (
-    .clk_i, .rst_ni, .req_valid_i, .req_pop_o, .req_tag_i, .req_op_i, .req_data_i, .rsp_valid_o,
-    .rsp_ready_i, .rsp_tag_o, .rsp_data_o, .type_i(map_type), .bucket_mask_i(bucket_mask),
+    .clk_i, .rst_ni, .req_valid_i, .req_pop_o, .req_tag_i, .req_op_i, .req_data_i,
+    .rsp_valid_o(seq_rsp_valid), .rsp_ready_i(rsp_ready_i && !look_valid), .rsp_tag_o(seq_tag),
+    .rsp_data_o(seq_rsp_data), .type_i(map_type), .bucket_mask_i(bucket_mask),
     .buckets_i(buckets), .stride_i(stride), .value_i(value), .header_i(header),
     .max_entries_i(max_entries), .entry_count_i(entry_count), .key_size_i(key_size),
     .key_done_i(key_done && desc_wait == '0), .key_hash_i(key_hash), .key_words_i(key_words),
     .key_first_i(key_first[31:0]), .key_index_o(seq_key_index), .key_word_i(key_word),
-    .walk_start_o(seq_walk_start), .walk_by_number_o(walk_by_number), .walk_done_i(walk_done),
+    .walk_start_o(walk_start), .walk_by_number_o(walk_by_number), .walk_done_i(walk_done),
     .walk_found_i(walk_found), .walk_link_i(walk_link), .walk_row_i(walk_row),
     .walk_word_i(walk_word), .walk_first_i(walk_first), .walk_before_bucket_i(walk_before_bucket),
     .walk_before_row_i(walk_before_row), .walk_before_half_i(walk_before_half),
-    .walk_before_flags_i(walk_before_flags), .lpm_start_o(lpm_start), .lpm_done_i(lpm_done),
-    .lpm_found_i(lpm_found), .evict_start_o(evict_start), .evict_done_i(evict_done),
+    .walk_before_flags_i(walk_before_flags), .look_slot_i(slot_valid),
+    .look_start_o(seq_look_start), .look_ready_i(look_ready), .look_idle_i(look_idle),
+    .look_lru_o(look_lru), .lpm_start_o(lpm_start), .lpm_done_i(lpm_done),
+    .lpm_found_i(lpm_found), .lpm_row_i(lpm_row), .evict_start_o(evict_start), .evict_done_i(evict_done),
     .next_unused_o(next_unused), .link_o(seq_link), .row_i(entry_row), .mem_valid_o(seq_mem_valid),
-    .mem_ready_i, .mem_we_o(seq_mem_we), .mem_row_o(seq_mem_row), .mem_wdata_o(seq_mem_wdata),
+    .mem_ready_i(other_ready), .mem_we_o(seq_mem_we), .mem_row_o(seq_mem_row), .mem_wdata_o(seq_mem_wdata),
     .mem_data_i, .turn_o(turn)
   );
 
-  // ---- map memory: one unit at a time asks --------------------------------------------------------
+  // ---- map memory: lookups first, then the unit whose turn it is -----------------------------------
+  logic other_ready;
+  assign other_ready = mem_ready_i && !look_mem_valid;
+
   always_comb begin
     mem_valid_o = seq_mem_valid;
     mem_we_o    = seq_mem_we;
     mem_row_o   = seq_mem_row;
     mem_wdata_o = seq_mem_wdata;
-    if (turn == 2'd3) begin
-      mem_valid_o = evict_mem_valid;
-      mem_we_o    = evict_mem_we;
-      mem_row_o   = evict_mem_row;
-      mem_wdata_o = evict_mem_wdata;
-    end else if (turn != 2'd0) begin
-      mem_valid_o = lpm_mem_valid || walk_mem_valid;
-      mem_we_o    = '0;
-      mem_row_o   = lpm_mem_valid ? lpm_mem_row : walk_mem_row;
+    case (turn)
+      2'd1: {mem_valid_o, mem_we_o, mem_row_o} = {walk_mem_valid, 8'h00, walk_mem_row};
+      2'd2: {mem_valid_o, mem_we_o, mem_row_o} = {lpm_mem_valid, 8'h00, lpm_mem_row};
+      2'd3: begin
+        {mem_valid_o, mem_we_o, mem_row_o} = {evict_mem_valid, evict_mem_we, evict_mem_row};
+        mem_wdata_o = evict_mem_wdata;
+      end
+      default: ;
+    endcase
+    if (look_mem_valid) begin
+      {mem_valid_o, mem_we_o, mem_row_o} = {1'b1, look_mem_we, look_mem_row};
+      mem_wdata_o = look_mem_wdata;
     end
   end
 
   logic unused;
   assign unused = &{1'b0, key_first[63:32]};
+
+  `include "bpf_assert.svh"
+  `BPF_ASSERT(TablesChangeOnlyWithoutLookups, look_idle || !mem_valid_o || mem_we_o == '0 || look_mem_valid)
 endmodule

@@ -5,7 +5,7 @@
 // bits cleared, hashed anew.
 //
 // Latency:     words + 1 cycles from start_i or again_i to done_o.
-// Handshake:   start_i and again_i only while done_o; the queue holds all words at start_i.
+// Handshake:   start_i and again_i only while done_o (again_i's prefix is taken with it); the queue holds all words at start_i.
 // Reset:       rst_ni makes it done, with no key.
 // Source:      maps/README.md, Keys and hashes.
 module bpf_map_key (
@@ -25,7 +25,11 @@ module bpf_map_key (
   output logic [3:0]  words_o,
   output logic [63:0] first_o,   // word 0 as it came
   input  logic [2:0]  index_i,
-  output logic [63:0] key_o      // word index_i, as hashed
+  output logic [63:0] key_o,     // word index_i, as hashed
+  // each word as it is hashed, for who keeps a copy
+  output logic        put_o,
+  output logic [2:0]  put_index_o,
+  output logic [63:0] put_word_o
 );
   logic [63:0] original [0:7];
   logic [63:0] key [0:7];
@@ -92,4 +96,7 @@ module bpf_map_key (
   assign words_o = words_q;
   assign first_o = first_q;
   assign key_o   = key[index_i];
+  assign put_o       = word_valid_q;
+  assign put_index_o = word_index_q;
+  assign put_word_o  = word_q;
 endmodule

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sequence of each map operation: which unit runs, what is written where, what is answered. One
-// request at a time. The writes are exactly those that maps/README.md lists, so that the arena stays
+// The sequence of each map operation: which unit runs, what is written where, what is answered. Lookups
+// in hash tables are handed to bpf_map_lookup; what may change a table waits until those are done, and then
+// has map memory to itself. The writes are exactly those that maps/README.md lists, so that the arena stays
 // equal to the C++ maps' byte for byte.
 //
 // Latency:     see rtl/README.md, Map engine.
@@ -53,10 +54,17 @@ module bpf_map_seq #(
   input  logic [RowBits-1:0] walk_before_row_i,
   input  logic               walk_before_half_i,
   input  logic [1:0]         walk_before_flags_i,
+  // lookups: handed over, and answered from there
+  input  logic               look_slot_i,
+  output logic               look_start_o,
+  input  logic               look_ready_i,
+  input  logic               look_idle_i,
+  output logic               look_lru_o,
   // longest-prefix match, LRU eviction
   output logic               lpm_start_o,
   input  logic               lpm_done_i,
   input  logic               lpm_found_i,
+  input  logic [RowBits-1:0] lpm_row_i,
   output logic               evict_start_o,
   input  logic               evict_done_i,
   output logic [31:0]        next_unused_o,
@@ -71,7 +79,7 @@ module bpf_map_seq #(
   output logic [63:0]        mem_wdata_o,
   input  logic [63:0]        mem_data_i,
   // who uses walker, address unit and map memory now
-  output logic [1:0]         turn_o        // 0 sequencer, 1 walker, 2 LPM and walker, 3 eviction
+  output logic [1:0]         turn_o        // 0 sequencer, 1 walker, 2 LPM, 3 eviction
 );
   localparam logic [5:0]
     StIdle = 6'd0, StLoad = 6'd1, StFind = 6'd2, StTouch = 6'd3, StHeader0 = 6'd4, StHeader1 = 6'd5,
@@ -156,8 +164,10 @@ module bpf_map_seq #(
     state_d  = state_q;
     result_d = result_q;
     case (state_q)
-      StIdle: if (req_valid_i) state_d = StLoad;
-      StLoad: if (key_done_i) begin
+      StIdle: if (req_pop_o) state_d = StLoad;
+      StLoad: if (key_done_i && hash_kind && is_lookup) begin
+        if (look_ready_i) state_d = StIdle;
+      end else if (key_done_i && (look_idle_i || is_lookup)) begin
         state_d = StRespond;
         if (array) begin
           state_d = StIndex;
@@ -173,8 +183,6 @@ module bpf_map_seq #(
         end else if (lpm && is_lookup) begin
           state_d  = prefix_ok ? StLpm : StRespond;
           result_d = '0;
-        end else if (hash_kind && is_lookup) begin
-          state_d = StFind;
         end else if (!updatable) begin
           result_d = EOPNOTSUPP;
         end else if (is_prepare && data_q > 64'd2) begin
@@ -207,17 +215,20 @@ module bpf_map_seq #(
         result_d = (mem_data_i[31:0] == '0) ? '0 : address(own_row_q);
       end
       // -- find
-      StLpm, StFind: if ((state_q == StLpm) ? lpm_done_i : walk_done_i) begin
+      StLpm: if (lpm_done_i) begin
+        state_d  = StRespond;
+        result_d = lpm_found_i ? address(lpm_row_i) : '0;
+      end
+      StFind: if (walk_done_i) begin
         state_d = StRespond;
-        if ((state_q == StLpm) ? !lpm_found_i : !walk_found_i) begin
-          if (is_lookup) result_d = '0;
-          else if (is_delete || (is_prepare && data_q[1])) result_d = ENOENT;
+        if (!walk_found_i) begin
+          if (is_delete || (is_prepare && data_q[1])) result_d = ENOENT;
           else state_d = StHeader0;
-        end else if (is_lookup || (is_prepare && per_cpu && !data_q[0])) begin
-          result_d = address(walk_row_i + value_i);
-          if (lru && !walk_word_i[31]) state_d = StTouch;
         end else if (is_prepare && data_q[0]) begin
           result_d = EEXIST;
+        end else if (is_prepare && per_cpu) begin
+          result_d = address(walk_row_i + value_i);
+          if (lru && !walk_word_i[31]) state_d = StTouch;
         end else begin
           state_d = StHeader0;
         end
@@ -417,8 +428,8 @@ module bpf_map_seq #(
     // The header's two words come in turn.
     if (state_q == StHeader0) half_q <= 1'b0;
     else if (answer) half_q <= 1'b1;
-    if (state_q == StFind || state_q == StLpm) begin
-      found_q      <= (state_q == StLpm) ? lpm_found_i : walk_found_i;
+    if (state_q == StFind) begin
+      found_q      <= walk_found_i;
       first_link_q <= walk_first_i;
     end
     if (state_q == StHeaderWait || state_q == StHeader1) begin
@@ -456,7 +467,9 @@ module bpf_map_seq #(
   end
 
   // ---- the other units ----------------------------------------------------------------------------
-  assign req_pop_o        = state_q == StIdle && req_valid_i;
+  assign req_pop_o        = state_q == StIdle && req_valid_i && look_slot_i;
+  assign look_start_o     = state_q == StLoad && key_done_i && hash_kind && is_lookup && look_ready_i;
+  assign look_lru_o       = lru;
   assign rsp_valid_o      = state_q == StRespond;
   assign rsp_tag_o        = tag_q;
   assign rsp_data_o       = result_q;

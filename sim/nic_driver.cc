@@ -122,20 +122,4 @@ void NicDriver::write64(NicRegister high, NicRegister low, std::uint64_t value) 
   port_.write(low, static_cast<std::uint32_t>(value));
 }
 
-std::vector<CoreMap> core_maps(const MapSet& maps) {
-  std::vector<CoreMap> out;
-  for (std::size_t i = 0; i < maps.size(); ++i) {
-    const MapDescriptor& d = maps.descriptor(i);
-    out.push_back(CoreMap{.type = static_cast<MapType>(d.type),
-                          .key_size = d.key_size,
-                          .value_size = d.value_size,
-                          .max_entries = d.max_entries,
-                          .entries = d.entries,
-                          .entry_stride = d.entry_stride,
-                          .value_stride = d.value_stride,
-                          .cpu_count = d.cpu_count});
-  }
-  return out;
-}
-
 }  // namespace kiln::sim

@@ -57,7 +57,4 @@ class NicDriver {
   RegisterPort& port_;
 };
 
-/// What lower() has to know of the maps.
-std::vector<CoreMap> core_maps(const MapSet& maps);
-
 }  // namespace kiln::sim

@@ -38,7 +38,7 @@ bool has_per_cpu_map(const MapSet& maps) {
 
 Result<CoreImage> lower_for(const NicConfiguration& nic, const VerifiedObject& object,
                             std::size_t entry, const MapSet& maps) {
-  return lower(*object.object, object.facts, entry, sim::core_maps(maps),
+  return lower(*object.object, object.facts, entry, core_maps(maps),
                {.imem_words = nic.imem_words, .window_bytes = nic.window_bytes});
 }
 

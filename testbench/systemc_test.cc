@@ -63,18 +63,18 @@ void configure(sim::NicDriver& driver, const Case& c) {
   driver.start(c.image.entry, 0);
 }
 
-struct Run {
+struct Observed {
   std::vector<sim::PlatformVerdict> verdicts;
   std::vector<std::vector<std::byte>> frames;
 };
 
-void collect(sim::FrameSink& sink, Run& run) {
+void collect(sim::FrameSink& sink, Observed& run) {
   while (!sink.empty()) {
     run.frames.push_back(sink.pop().bytes);
   }
 }
 
-Run run_directly(const Case& c) {
+Observed run_directly(const Case& c) {
   sim::NicHarness harness(sim::make_nic_model(1, 8), nullptr);
   sim::NicDriver driver(harness);
   configure(driver, c);
@@ -83,7 +83,7 @@ Run run_directly(const Case& c) {
   }
   // The source offers its first beat in the next cycle, and the receive stream is always ready.
   const std::uint64_t first_beat = harness.model().cycles();
-  Run run;
+  Observed run;
   for (std::uint64_t i = 0; i < kPatience && harness.verdicts().size() < c.frames.size(); ++i) {
     harness.tick();
   }
@@ -97,14 +97,14 @@ Run run_directly(const Case& c) {
   return run;
 }
 
-Run run_in_systemc(const Case& c) {
+Observed run_in_systemc(const Case& c) {
   sim::Platform platform("platform", sim::make_nic_model(1, 8), kClockMhz,
                          [&c](sim::NicDriver& driver) { configure(driver, c); });
   for (const Frame& frame : c.frames) {
     platform.send(frame.data, frame.ingress_ifindex);
   }
   sc_core::sc_start(sc_core::sc_time(kPatience, sc_core::SC_US));
-  Run run;
+  Observed run;
   run.verdicts = platform.verdicts();
   collect(platform.sent(), run);
   return run;
@@ -115,8 +115,8 @@ class SystemC : public testing::TestWithParam<const char*> {};
 TEST_P(SystemC, VerdictsFramesAndCyclesEqualDirectStepping) {
   const Case c = load_case(GetParam());
   ASSERT_GT(c.frames.size(), 10u);
-  const Run direct = run_directly(c);
-  const Run systemc = run_in_systemc(c);
+  const Observed direct = run_directly(c);
+  const Observed systemc = run_in_systemc(c);
   ASSERT_EQ(direct.verdicts.size(), c.frames.size());
   ASSERT_EQ(systemc.verdicts.size(), c.frames.size());
   for (std::size_t i = 0; i < c.frames.size(); ++i) {

@@ -131,6 +131,7 @@ bool Checker::return_to_caller() {
   if (log_.on()) {
     log_.print("to caller at {}:\n{}\n", next_, frame_text(state(), state().depth(), object_, ~0u, ~u64{0}));
   }
+  new_path_ = true;
   touched_regs_ = 0;
   touched_slots_ = 0;
   return true;

@@ -115,11 +115,18 @@ class Checker {
 
   // jump.cc: conditional jumps.
   Step execute_branch();
-  bool refine_scalars(State& taken, const Reg& left, const Reg& right);
+  struct Narrowed {
+    bool applies = false;
+    Bounds left[2], right[2];  ///< [0]: not taken, [1]: taken
+  };
+  Narrowed narrow_scalars(const Reg& left, const Reg& right) const;
+  void apply(const Narrowed& narrowed, State& state, bool taken, const std::vector<Place>& links);
+  std::optional<bool> decide_branch(const Reg& left, const Reg& right, const Narrowed& narrowed) const;
+  Step follow(const Reg& left, const Reg& right, bool taken);
   void refine_null(State& taken);
   void resolve_null(State& state, u32 id, bool is_null);
   std::vector<Place> collect_links(u32 id_left, u32 id_right);
-  void share_bounds(State& state, const Reg& known);
+  void share_bounds(State& state, const Reg& known, const std::vector<Place>& links);
 
   // packet_range.cc: what comparing with data_end teaches.
   bool learn_packet_range(State& taken);
@@ -177,6 +184,7 @@ class Checker {
   enum class Visit : u8 { kNew, kPruned, kReject };
   Visit visit();
   void add_checkpoint();
+  std::vector<std::unique_ptr<State>>& seen_here();
   void clean(State& state);
   u64 live_slots(const State& state, u32 frame);
   void note_prune(const State& old);
@@ -225,7 +233,7 @@ class Checker {
 
   std::unique_ptr<State> current_;
   std::vector<Pending> pending_;
-  std::vector<std::vector<std::unique_ptr<State>>> seen_;  ///< checkpoints by slot
+  std::vector<std::vector<std::unique_ptr<State>>> seen_;  ///< checkpoints, see seen_here()
   std::vector<std::unique_ptr<State>> retired_;  ///< no longer compared with, still a parent of others
   std::vector<u32> stack_depth_;                 ///< by subprogram, bytes
   std::vector<std::optional<Signature>> signatures_;  ///< by subprogram, once asked for

@@ -24,9 +24,13 @@ std::optional<bool> decide_equal(bool is64, const Bounds& a, const Bounds& b) {
   return std::nullopt;
 }
 
+/// Only with a constant on one side, as the kernel.
 std::optional<bool> decide_set(bool is64, const Bounds& a, const Bounds& b) {
   const Tnum x = is64 ? a.bits : a.bits.low32();
   const Tnum y = is64 ? b.bits : b.bits.low32();
+  if (!x.is_constant() && !y.is_constant()) {
+    return std::nullopt;
+  }
   if ((x.value & y.value) != 0) {
     return true;
   }

@@ -4,6 +4,7 @@
 // Exhaustive over small tnums and over windows of numbers that straddle every sign and width boundary.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <set>
 #include <vector>
@@ -101,6 +102,23 @@ TEST(Tnum, SetOperationsAreExact) {
       }
       if (!both.empty()) {
         ASSERT_EQ(members(intersect(a, b)).size(), both.size());
+      }
+    }
+  }
+}
+
+TEST(Tnum, NeighboursAreNearest) {
+  for (const unsigned at : {0u, 59u}) {
+    for (const Tnum t : small_tnums(at)) {
+      auto all = members(t);
+      std::sort(all.begin(), all.end());
+      for (u64 step = 0; step < 1u << kBits; ++step) {
+        for (const u64 v : {step << at, (step << at) + 1, (step << at) - 1}) {
+          const auto next = std::lower_bound(all.begin(), all.end(), v);
+          ASSERT_EQ(t.at_least(v), next == all.end() ? std::nullopt : std::optional<u64>(*next)) << t.text() << v;
+          const auto after = std::upper_bound(all.begin(), all.end(), v);
+          ASSERT_EQ(t.at_most(v), after == all.begin() ? std::nullopt : std::optional<u64>(*(after - 1)));
+        }
       }
     }
   }

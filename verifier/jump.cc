@@ -9,6 +9,7 @@
 #include "alu.h"
 #include "checker.h"
 #include "compare.h"
+#include "subsume.h"
 
 namespace kiln::verifier {
 
@@ -28,26 +29,33 @@ std::optional<bool> Checker::decide_pointer_branch(const Reg& dst, const Reg& sr
   return op == CmpOp::kNe;
 }
 
-/// Narrows both scalars on the way taken and on the way not taken (the current state).
-bool Checker::refine_scalars(State& taken, const Reg& left, const Reg& right) {
+/// Both operands as they are on either way out, if they are scalars to be narrowed.
+Checker::Narrowed Checker::narrow_scalars(const Reg& left, const Reg& right) const {
   const Decoded& d = decoded();
-  if (!left.is_scalar() || !right.is_scalar() || (d.uses_source && insn().dst == insn().src)) {
-    return false;
+  Narrowed n;
+  n.applies = left.is_scalar() && right.is_scalar() && !(d.uses_source && insn().dst == insn().src);
+  if (n.applies) {
+    n.left[0] = n.left[1] = left.bounds;
+    n.right[0] = n.right[1] = right.bounds;
+    assume(negate(d.cmp), d.is64, n.left[0], n.right[0]);
+    assume(d.cmp, d.is64, n.left[1], n.right[1]);
   }
-  const auto narrow = [&](State& s, CmpOp op) {
-    Bounds a = left.bounds, b = right.bounds;
-    assume(op, d.is64, a, b);
-    s.reg(insn().dst).bounds = a.consistent() ? a : Bounds::unknown();
-    if (d.uses_source) {
-      s.reg(insn().src).bounds = b.consistent() ? b : Bounds::unknown();
-    }
-  };
-  narrow(taken, d.cmp);
-  narrow(state(), negate(d.cmp));
-  return true;
+  return n;
 }
 
-/// All registers and spills that hold the value of either id, plus a constant or not.
+/// \param taken  which way `s` goes.
+void Checker::apply(const Narrowed& n, State& s, bool taken, const std::vector<Place>& links) {
+  const Insn& i = insn();
+  const auto possible = [](const Bounds& b) { return b.consistent() ? b : Bounds::unknown(); };
+  s.reg(i.dst).bounds = possible(n.left[taken]);
+  if (decoded().uses_source) {
+    s.reg(i.src).bounds = possible(n.right[taken]);
+    share_bounds(s, Reg(s.reg(i.src)), links);
+  }
+  share_bounds(s, Reg(s.reg(i.dst)), links);
+}
+
+/// All live registers and all spills that hold the value of either id, plus a constant or not.
 std::vector<Place> Checker::collect_links(u32 id_left, u32 id_right) {
   std::vector<Place> places;
   const auto linked = [&](const Reg& reg) {
@@ -55,8 +63,9 @@ std::vector<Place> Checker::collect_links(u32 id_left, u32 id_right) {
   };
   for (u8 f = 0; f < state().frames.size(); ++f) {
     const Frame& frame = state().frames[f];
+    const u16 live = structure_.slots[position(state(), f)].live;
     for (u8 r = 0; r < kFramePointer; ++r) {
-      if (linked(frame.regs[r])) {
+      if ((live >> r & 1) != 0 && linked(frame.regs[r])) {
         places.push_back({f, r, false});
       }
     }
@@ -70,20 +79,22 @@ std::vector<Place> Checker::collect_links(u32 id_left, u32 id_right) {
 }
 
 /// Gives what is known of one scalar to all that are linked with it.
-void Checker::share_bounds(State& s, const Reg& known) {
+void Checker::share_bounds(State& s, const Reg& known, const std::vector<Place>& links) {
   if (!known.is_scalar() || known.id == 0) {
     return;
   }
   const s64 known_off = (known.id & kIdWithOffset) != 0 ? known.off : 0;
-  for_each_reg(s, [&](Reg& reg) {
-    if (!reg.is_scalar() || reg.id == 0 || reg.base_id() != known.base_id()) {
-      return;
+  for (const Place& place : links) {
+    Frame& frame = s.frames[place.frame];
+    Reg& reg = place.is_slot ? frame.stack[place.index].value : frame.regs[place.index];
+    if (reg.base_id() != known.base_id()) {
+      continue;
     }
     const s64 distance = ((reg.id & kIdWithOffset) != 0 ? reg.off : 0) - known_off;
     reg.bounds = distance == 0 ? known.bounds
                                : alu(AluOp::kAdd, true, known.bounds,
                                      Bounds::constant(static_cast<u64>(distance)));
-  });
+  }
 }
 
 void Checker::resolve_null(State& s, u32 id, bool is_null) {
@@ -131,6 +142,40 @@ void Checker::refine_null(State& taken) {
   }
 }
 
+/// The way that ranges leave, if they leave one.
+std::optional<bool> Checker::decide_branch(const Reg& left, const Reg& right, const Narrowed& n) const {
+  const Decoded& d = decoded();
+  if (left.is_pointer() && right.is_pointer()) {
+    return decide_packet_branch(left, right, d.cmp);
+  }
+  if (left.is_pointer() || right.is_pointer()) {
+    return decide_pointer_branch(left, right, d.cmp);
+  }
+  if (const auto known = decide(d.cmp, d.is64, left.bounds, right.bounds)) {
+    return known;
+  }
+  if (!n.applies) {
+    return std::nullopt;
+  }
+  // A way on which no value is left can't be taken.
+  const bool can_fall = n.left[0].consistent() && n.right[0].consistent();
+  const bool can_jump = n.left[1].consistent() && n.right[1].consistent();
+  return can_fall == can_jump ? std::nullopt : std::optional<bool>(can_jump);
+}
+
+/// One way only: the ranges that decided must hold for every state matched with this one.
+Step Checker::follow(const Reg& left, const Reg& right, bool taken) {
+  if (left.is_scalar()) {
+    make_precise(insn().dst);
+  }
+  if (decoded().uses_source && right.is_scalar()) {
+    make_precise(insn().src);
+  }
+  facts_.record_branch(insn_, taken);
+  next_ = taken ? static_cast<u32>(jump_target(decoded(), insn(), insn_)) : insn_ + 1;
+  return Step::kNext;
+}
+
 Step Checker::execute_branch() {
   const Insn& i = insn();
   const Decoded& d = decoded();
@@ -139,49 +184,29 @@ Step Checker::execute_branch() {
   }
   const Reg left = state().reg(i.dst);
   const Reg right = d.uses_source ? state().reg(i.src) : Reg::constant(static_cast<u64>(s64{i.imm}));
-  const u32 target = static_cast<u32>(jump_target(d, i, insn_));
-  std::optional<bool> known;
-  if (left.is_pointer() && right.is_pointer()) {
-    known = decide_packet_branch(left, right, d.cmp);
-  } else if (left.is_pointer() || right.is_pointer()) {
-    known = decide_pointer_branch(left, right, d.cmp);
-  } else {
-    known = decide(d.cmp, d.is64, left.bounds, right.bounds);
-  }
-  if (known) {
-    if (left.is_scalar()) {
-      make_precise(i.dst);
-    }
-    if (d.uses_source && right.is_scalar()) {
-      make_precise(i.src);
-    }
-    facts_.record_branch(insn_, *known);
-    next_ = *known ? target : insn_ + 1;
-    return Step::kNext;
+  const Narrowed narrowed = narrow_scalars(left, right);
+  if (const auto known = decide_branch(left, right, narrowed)) {
+    return follow(left, right, *known);
   }
   facts_.record_branch(insn_, true);
   facts_.record_branch(insn_, false);
+  std::vector<Place> links;
   if (left.is_scalar() || right.is_scalar()) {
-    const u32 id_right = right.is_scalar() ? right.base_id() : 0;
-    const std::vector<Place> links = collect_links(left.is_scalar() ? left.base_id() : 0, id_right);
-    if (links.size() > 1) {
-      State& s = state();
-      s.links.insert(s.links.end(), links.begin(), links.end());
-      s.trace.back().linked_count = static_cast<u16>(links.size());
-      s.trace.back().links_end = static_cast<u32>(s.links.size());
-      ++s.jumps_in_trace;
-    }
+    links = collect_links(left.is_scalar() ? left.base_id() : 0, right.is_scalar() ? right.base_id() : 0);
   }
-  auto taken = std::make_unique<State>(state());
+  State& fallen = state();
+  if (links.size() > 1) {
+    fallen.links.insert(fallen.links.end(), links.begin(), links.end());
+    fallen.trace.back().linked_count = static_cast<u16>(links.size());
+    fallen.trace.back().links_end = static_cast<u32>(fallen.links.size());
+    ++fallen.jumps_in_trace;
+  }
+  auto taken = std::make_unique<State>(fallen);
   taken->last_insn = insn_;
-  taken->insn = target;
-  if (refine_scalars(*taken, left, right)) {
-    for (State* s : {taken.get(), current_.get()}) {
-      if (d.uses_source) {
-        share_bounds(*s, Reg(s->reg(i.src)));
-      }
-      share_bounds(*s, Reg(s->reg(i.dst)));
-    }
+  taken->insn = static_cast<u32>(jump_target(d, i, insn_));
+  if (narrowed.applies) {
+    apply(narrowed, fallen, false, links);
+    apply(narrowed, *taken, true, links);
   } else {
     refine_null(*taken);
     learn_packet_range(*taken);

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstring>
+#include <memory>
 
 namespace kiln::verifier {
 namespace {
@@ -90,12 +91,16 @@ Judgement KernelJudge::judge(const Program& program, int log_level) {
   if (!error_.empty()) {
     return result;
   }
-  std::vector<char> log(log_level == 0 ? 0 : 200u << 20);
+  // Kept from call to call: the kernel zeroes what it needs, and clearing it here would cost more
+  // than the verification.
+  static const std::size_t kLogBytes = 64u << 20;
+  static const std::unique_ptr<char[]> log(new char[kLogBytes]);
+  log[0] = 0;
   LIBBPF_OPTS(bpf_prog_load_opts, options);
   options.expected_attach_type = static_cast<bpf_attach_type>(attach_type(program));
   options.log_level = static_cast<__u32>(log_level);
-  options.log_size = static_cast<__u32>(log.size());
-  options.log_buf = log_level == 0 ? nullptr : log.data();
+  options.log_size = log_level == 0 ? 0u : static_cast<__u32>(kLogBytes);
+  options.log_buf = log_level == 0 ? nullptr : log.get();
   options.prog_flags = program.has_frags ? BPF_F_XDP_HAS_FRAGS : 0u;
   const auto insns = for_kernel(program, maps_);
   const auto began = std::chrono::steady_clock::now();
@@ -107,8 +112,8 @@ Judgement KernelJudge::judge(const Program& program, int log_level) {
   if (fd >= 0) {
     close(fd);
   }
-  if (!log.empty()) {
-    result.log = log.data();
+  if (log_level != 0) {
+    result.log = log.get();
   }
   return result;
 }

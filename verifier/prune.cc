@@ -22,6 +22,13 @@ constexpr u32 kMissFactor = 3;
 
 }  // namespace
 
+/// Checkpoints that a path is compared with lie in one list: those of its slot and call site, and a few
+/// others. A subprogram called from two places is not taken for a loop.
+std::vector<std::unique_ptr<State>>& Checker::seen_here() {
+  const u32 key = insn_ ^ state().frame().callsite;
+  return seen_[key % seen_.size()];
+}
+
 /// Slots of a frame of `s` that something later may read.
 u64 Checker::live_slots(const State& s, u32 frame) {
   u64 live = stack_liveness_.live_before(s.frames.back().instance, s.insn, frame);
@@ -96,7 +103,7 @@ void Checker::add_checkpoint() {
   s.trace.clear();
   s.links.clear();
   s.jumps_in_trace = 0;
-  seen_[insn_].push_back(std::move(kept));
+  seen_here().push_back(std::move(kept));
   ++total_states_;
   ++live_states_;
   peak_states_ = std::max(peak_states_, live_states_ + retired_.size());
@@ -105,7 +112,7 @@ void Checker::add_checkpoint() {
 }
 
 Checker::Visit Checker::visit() {
-  auto& list = seen_[insn_];
+  auto& list = seen_here();
   const bool forced = state().jumps_in_trace > kLongTrace;
   bool keep = forced || (jumps_ - jumps_at_checkpoint_ >= kCheckpointJumps &&
                          processed_ - processed_at_checkpoint_ >= kCheckpointInsns);
@@ -113,6 +120,9 @@ Checker::Visit Checker::visit() {
   for (std::size_t k = list.size(); k-- > 0;) {  // the newest first: it is the likeliest to match
     State& old = *list[k];
     ++compared;
+    if (old.insn != insn_) {
+      continue;
+    }
     if (old.branches > 0) {
       if (may_be_same(old, state()) && covers(old, state(), structure_, Match::kExact)) {
         reject("infinite loop detected at insn {}", insn_);

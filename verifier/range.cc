@@ -56,11 +56,29 @@ void limit_by_bits(Interval<U, S>& range, U value, U mask) {
   range.limit_signed(static_cast<S>(value | (mask & kSign)), static_cast<S>(value | (mask & ~kSign)));
 }
 
+/// Moves both ends of an unsigned range to numbers that the bits allow. No such number: a contradiction.
+template <typename U, typename S>
+void limit_to_members(Interval<U, S>& range, Tnum bits) {
+  if ((bits.mask & (bits.mask + 1)) == 0 || !range.consistent()) {
+    return;  // the members are a run, of which limit_by_bits() knew the ends
+  }
+  const auto low = bits.at_least(range.umin);
+  const auto high = bits.at_most(range.umax);
+  if (!low || !high || *low > std::numeric_limits<U>::max()) {
+    range.umin = 1;
+    range.umax = 0;
+  } else {
+    range.limit_unsigned(static_cast<U>(*low), static_cast<U>(*high));
+  }
+}
+
 }  // namespace
 
 void Bounds::ranges_from_bits() {
   limit_by_bits(w, bits.value, bits.mask);
   limit_by_bits(h, static_cast<u32>(bits.value), static_cast<u32>(bits.mask));
+  limit_to_members(w, bits);
+  limit_to_members(h, bits.low32());
 }
 
 void Bounds::half_from_word() {

@@ -177,6 +177,9 @@ void Checker::store_variable(const MemoryAccess& a, u32 frame, s64 low, s64 high
 
 bool Checker::load_fixed(const MemoryAccess& a, u32 frame, s64 off) {
   note_read(frame, off, off + a.bytes);
+  if (frame == state().depth()) {
+    touch_slot(slot_of(off));
+  }
   const StackSlot& slot = state().frames[frame].stack[slot_of(off)];
   const u32 spilled = slot.spill_size();
   const bool whole = a.bytes == kSlotBytes && spilled == kSlotBytes;

@@ -75,13 +75,14 @@ bool covers_frame(const Frame& old_frame, const Frame& new_frame, u16 live, Matc
       return false;
     }
   }
-  static const StackSlot kEmpty;
   if (match == Match::kExact && old_frame.stack.size() != new_frame.stack.size()) {
     return false;
   }
   for (std::size_t k = 0; k < old_frame.stack.size(); ++k) {
-    const StackSlot& there = k < new_frame.stack.size() ? new_frame.stack[k] : kEmpty;
-    if (!covers_slot(old_frame.stack[k], there, match, ids)) {
+    // Bytes that matter must have been touched on the new path too.
+    const bool touched = k < new_frame.stack.size();
+    if (touched ? !covers_slot(old_frame.stack[k], new_frame.stack[k], match, ids)
+                : !is_only_bytes(old_frame.stack[k])) {
       return false;
     }
   }
@@ -114,8 +115,10 @@ bool may_be_same(const State& old_state, const State& new_state) {
     return false;
   }
   for (unsigned r = 0; r < kRegisters; ++r) {
-    if (!old_state.reg(r).same_but_id(new_state.reg(r))) {
-      return false;
+    const Reg& was = old_state.reg(r);
+    const Reg& is = new_state.reg(r);
+    if (was.id != is.id || !was.same_but_id(is)) {
+      return false;  // ids too: a new one each turn is progress to the kernel
     }
   }
   return true;

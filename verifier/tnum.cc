@@ -17,6 +17,31 @@ Tnum Tnum::range(u64 min, u64 max) {
   return {min & ~mask, mask};
 }
 
+std::optional<u64> Tnum::at_least(u64 v) const {
+  const u64 wrong = (v ^ value) & ~mask;
+  if (wrong == 0) {
+    return v;
+  }
+  const int top = 63 - std::countl_zero(wrong);  // above it v is as the tnum wants it
+  const u64 below = (u64{2} << top) - 1;         // bits top..0
+  if ((v >> top & 1) == 0) {
+    return (v & ~below) | (value & below);  // the known 1 at `top` makes it larger already
+  }
+  // v is too large from `top` down: raise the lowest free bit above it that v has clear.
+  const u64 free = mask & ~v & ~below;
+  if (free == 0) {
+    return std::nullopt;
+  }
+  const u64 raised = free & (~free + 1);
+  return (v & ~(raised * 2 - 1)) | raised | (value & (raised - 1));
+}
+
+std::optional<u64> Tnum::at_most(u64 v) const {
+  // The same seen from the other end.
+  const auto mirrored = Tnum{~value & ~mask, mask}.at_least(~v);
+  return mirrored ? std::optional<u64>(~*mirrored) : std::nullopt;
+}
+
 std::string Tnum::text() const {
   if (is_constant()) {
     return value <= 0xffff ? fmt::format("{}", value) : fmt::format("{:#x}", value);

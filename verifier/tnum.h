@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace kiln::verifier {
@@ -42,6 +43,9 @@ struct Tnum {
     return ((value ^ other.value) & ~mask & ~other.mask) == 0;
   }
   constexpr bool is_aligned(u64 size) const { return ((value | mask) & (size - 1)) == 0; }
+  /// The smallest number in it that is >= v, the largest that is <= v; nullopt: there is none.
+  std::optional<u64> at_least(u64 v) const;
+  std::optional<u64> at_most(u64 v) const;
   constexpr Tnum low32() const { return {value & 0xffff'ffffu, mask & 0xffff'ffffu}; }
   /// The lowest `bytes` bytes, the rest zero. bytes: 1, 2, 4 or 8.
   constexpr Tnum low_bytes(unsigned bytes) const {

@@ -2,6 +2,7 @@
 #include "call_plan.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fmt/format.h>
 
@@ -37,14 +38,15 @@ class Planner {
     if ((info->engines & kNic) == 0) {
       return problem(fmt::format("the NIC has no helper bpf_{}", info->name));
     }
-    plan_.helper = static_cast<Helper>(number);
-    for (unsigned reg = 1; reg <= 5; ++reg) {
-      plan_.constant[reg] = at_.constant(reg);
+    const unsigned map_reg = info->args[0] == HelperArg::kMapPtr ? 1 : info->args[1] == HelperArg::kMapPtr ? 2 : 0;
+    if (map_reg == 0) {
+      return plan_for(*info, 0);
     }
-    plan_.max1 = at_.max(1);
-    plan_.max2 = at_.max(2);
-    by_helper(*info);
-    return std::move(plan_);
+    const std::vector<std::uint32_t> maps = at_.maps(map_reg);
+    if (maps.empty()) {
+      return problem(fmt::format("which map R{} names is not known before the program runs", map_reg));
+    }
+    return maps.size() == 1 ? plan_for(*info, maps.front()) : choose(*info, map_reg, maps);
   }
 
  private:
@@ -53,16 +55,48 @@ class Planner {
     return plan_;
   }
 
-  void by_helper(const HelperInfo& info) {
-    if (info.args[0] == HelperArg::kMapPtr || info.args[1] == HelperArg::kMapPtr) {
-      const unsigned reg = info.args[0] == HelperArg::kMapPtr ? 1 : 2;
-      const auto map = at_.map(reg);
-      if (!map) {
-        plan_.problem = fmt::format("which map R{} names is not known before the program runs", reg);
-        return;
-      }
-      plan_.map = *map;
+  CallPlan plan_for(const HelperInfo& info, std::uint32_t map) {
+    plan_ = CallPlan{};
+    plan_.helper = static_cast<Helper>(info.number);
+    plan_.map = map;
+    for (unsigned reg = 1; reg <= 5; ++reg) {
+      plan_.constant[reg] = at_.constant(reg);
     }
+    plan_.max1 = at_.max(1);
+    plan_.max2 = at_.max(2);
+    by_helper(info);
+    return plan_;
+  }
+
+  /// Maps for which the call makes no sense (the verifier has excluded them) are left out.
+  CallPlan choose(const HelperInfo& info, unsigned map_reg, const std::vector<std::uint32_t>& maps) {
+    CallPlan all;
+    std::string why;
+    for (const std::uint32_t map : maps) {
+      CallPlan one = plan_for(info, map);
+      if (!one.problem.empty()) {
+        why = one.problem;
+        continue;
+      }
+      all.uses |= one.uses;
+      all.reads_any_stack |= one.reads_any_stack;
+      all.stack_reads.insert(all.stack_reads.end(), one.stack_reads.begin(), one.stack_reads.end());
+      all.result = all.choices.empty() ? one.result : join_values(all.result, one.result);
+      all.choices.push_back(std::move(one));
+    }
+    if (all.choices.empty()) {
+      return problem(why);
+    }
+    if (all.choices.size() == 1) {
+      return all.choices.front();
+    }
+    all.helper = static_cast<Helper>(info.number);
+    all.map_reg = map_reg;
+    all.uses |= bit(map_reg);
+    return all;
+  }
+
+  void by_helper(const HelperInfo& info) {
     switch (plan_.helper) {
       case Helper::map_lookup_elem:
         return lookup();
@@ -267,8 +301,19 @@ class Planner {
     }
   }
 
+  /// The engine has no unit for adding and removing prefixes.
+  bool refuse_trie() {
+    if (map().type == MapType::kLpmTrie) {
+      plan_.problem = "the NIC's map engine looks up in an lpm_trie, it does not change one";
+    }
+    return !plan_.problem.empty();
+  }
+
   void update() {
     const MapType type = map().type;
+    if (refuse_trie()) {
+      return;
+    }
     if (is_slot_array(type) || type == MapType::kDevmapHash || type == MapType::kHashOfMaps) {
       plan_.problem = fmt::format("programs do not update a {}", map_type_name(type));
       return;
@@ -290,10 +335,12 @@ class Planner {
 
   void erase() {
     if (is_array_like(map().type)) {
-      plan_.result = Value::constant(static_cast<std::uint64_t>(-std::int64_t{22}));
+      plan_.result = Value::constant(static_cast<std::uint64_t>(-std::int64_t{EINVAL}));
       return;
     }
-    key(2, 0);
+    if (!refuse_trie()) {
+      key(2, 0);
+    }
   }
 
   void tail_call() {

@@ -57,6 +57,9 @@ struct CallPlan {
   std::string problem;  ///< not empty: why the NIC can't do this call
   Helper helper{};
   std::uint32_t map = 0;  ///< index, where the helper takes a map
+  /// More than one map is possible: a plan for each; which one, `map_reg` says when the program runs.
+  std::vector<CallPlan> choices;
+  unsigned map_reg = 0;
   std::array<std::optional<std::uint64_t>, 6> constant;  ///< of R1..R5 (by register number)
   std::uint64_t max2 = 0;        ///< largest value of R2 (redirect_map's key, redirect's flags)
   std::uint64_t max1 = 0;        ///< largest value of R1 (redirect's ifindex)

@@ -7,14 +7,14 @@
 namespace kiln::lowering {
 namespace {
 
-// A chain of calls has at most eight functions (MAX_CALL_FRAMES), and the program itself saves nothing.
-// Each function's saved registers have a fixed place below R11 for the level it is called at: no
-// function is active twice, so functions active together differ in level. Only in programs that no
-// verifier has seen may functions call themselves: there R11 moves down at each call instead.
-constexpr std::uint32_t kMaxLevel = 7;
+// The program itself saves nothing. Each function's saved registers have a fixed place below R11 for the
+// level it is called at: no function is active twice, so functions active together differ in level.
+// Only in programs that no verifier has seen may functions call themselves: there R11 moves down at
+// each call instead. A tail call from a subprogram moves R11 down by the levels in use, for what the
+// other program saves.
 constexpr std::uint32_t kLevelBytes = 40;  // R15, R6..R9
 constexpr std::uint32_t kStageBytes = 64;  // gen_maps.cc: a key being copied, from kCtxSave
-static_assert(address::kCtxEnd - kMaxLevel * kLevelBytes >= address::kCtxSave + kStageBytes);
+static_assert(address::kCtxEnd - kMostSavedLevels * kLevelBytes >= address::kCtxSave + kStageBytes);
 
 constexpr RegMask kCalleeSaved = bit(6) | bit(7) | bit(8) | bit(9);
 constexpr std::uint32_t kShortWords = 6;  // a way out no longer than this is copied to where it is jumped to
@@ -24,70 +24,55 @@ constexpr std::uint32_t kNoSlot = std::numeric_limits<std::uint32_t>::max();
 
 }  // namespace
 
-Codegen::Codegen(const View& view, const Steps& steps, Emitter& emitter, const ImageUse& image)
-    : view_(view), steps_(steps), e_(emitter), gen_{.e = emitter, .view = view, .image = image},
-      shapes_(view.functions().size()), labels_(view.slots(), kNoLabel) {}
+Codegen::Codegen(const View& view, const Steps& steps, const CallShape& calls, Emitter& emitter, const ImageUse& image,
+                 Role role)
+    : view_(view), steps_(steps), calls_(calls), e_(emitter), gen_{.e = emitter, .view = view, .image = image},
+      role_(role), saves_(view.functions().size(), 0), labels_(view.slots(), kNoLabel) {
+  for (std::size_t i = 0; i < saves_.size(); ++i) {
+    function_labels_.push_back(e_.make_label());
+  }
+}
 
 void Codegen::run(Label entry) {
-  shape_functions();
   find_saves();
   e_.start_prologue(view_.index());
   e_.bind(entry);
   prologue();
-  for (std::uint32_t i = 0; i < shapes_.size(); ++i) {
-    if (shapes_[i].reached) {
+  for (std::uint32_t i = 0; i < saves_.size(); ++i) {
+    if (calls_.functions[i].reached) {
       function(i);
     }
   }
   e_.flush_cold();
 }
 
-/// Levels: how many calls lie between the program and a function, on the longest way.
-void Codegen::shape_functions() {
-  shapes_[0].reached = true;
-  for (bool changed = true; changed && !recursive_;) {
-    changed = false;
-    for (std::uint32_t slot = 0; slot < view_.slots(); ++slot) {
-      if (steps_.at[slot].kind != Step::Kind::kCall) {
-        continue;
-      }
-      const std::uint32_t level = shapes_[view_.function_of(slot)].level + 1;
-      Shape& callee = shapes_[view_.function_of(steps_.at[slot].callee)];
-      callee.reached = true;
-      recursive_ |= level > kMaxLevel;
-      if (callee.level < level) {
-        callee.level = level;
-        changed = true;
-      }
-    }
-  }
-  for (Shape& shape : shapes_) {
-    shape.label = e_.make_label();
-  }
+bool Codegen::is_tail_call(std::uint32_t slot) const {
+  return steps_.at[slot].kind == Step::Kind::kHelper && steps_.plan(slot).helper == Helper::tail_call;
 }
 
 void Codegen::find_saves() {
   for (std::uint32_t slot = 0; slot < view_.slots(); ++slot) {
     const Step& step = steps_.at[slot];
-    Shape& shape = shapes_[view_.function_of(slot)];
-    if (!step.reachable || is_empty(slot) || view_.function_of(slot) == 0) {
+    const std::uint32_t function = view_.function_of(slot);
+    if (!step.reachable || is_empty(slot) || (function == 0 && role_ == Role::kProgram)) {
       continue;
     }
-    shape.saves |= step.defs & kCalleeSaved;
-    shape.saves |= step.kind == Step::Kind::kCall ? bit(kLinkRegister) : RegMask{0};
+    const bool links = step.kind == Step::Kind::kCall || (is_tail_call(slot) && function != 0);
+    saves_[function] = static_cast<RegMask>(saves_[function] | (step.defs & kCalleeSaved) |
+                                            (links ? bit(kLinkRegister) : RegMask{0}));
   }
-  gen_.has_context_end = uses_save_area() && !recursive_;
+  gen_.has_context_end = uses_save_area() && !calls_.recursive && role_ == Role::kProgram;
 }
 
 bool Codegen::uses_save_area() const {
-  return std::any_of(shapes_.begin(), shapes_.end(), [](const Shape& shape) { return shape.saves != 0; });
+  return std::any_of(saves_.begin(), saves_.end(), [](RegMask saves) { return saves != 0; });
 }
 
 void Codegen::prologue() {
   const RegMask live = steps_.at[0].live;
   for (unsigned reg = 0; reg < kRegisters; ++reg) {
-    if ((live & bit(reg)) == 0) {
-      continue;
+    if ((live & bit(reg)) == 0 || (reg == kFramePointer && role_ == Role::kFunction)) {
+      continue;  // a tail call takes over the subprogram's frame
     }
     // Registers other than these two are read uninitialised only by what was not verified: zero, as on interp.
     const std::uint64_t value = reg == 1 ? std::uint64_t{address::kContext}
@@ -95,26 +80,30 @@ void Codegen::prologue() {
                                                        : 0;
     e_.constant(reg, value);
   }
-  if (uses_save_area()) {
+  if (uses_save_area() && role_ == Role::kProgram) {
     e_.constant(kSaveRegister, std::uint64_t{address::kContext} + address::kCtxEnd);
   }
 }
 
+std::uint32_t Codegen::level(std::uint32_t function) const {
+  return calls_.functions[function].level + (role_ == Role::kFunction ? 1 : 0);
+}
+
 std::int32_t Codegen::save_offset(std::uint32_t function, unsigned place) const {
-  const std::uint32_t below = recursive_ ? 0 : kLevelBytes * shapes_[function].level;
+  const std::uint32_t below = calls_.recursive ? 0 : kLevelBytes * level(function);
   return 8 * static_cast<std::int32_t>(place) - static_cast<std::int32_t>(below);
 }
 
 void Codegen::function(std::uint32_t index) {
   const Function& function = view_.functions()[index];
   e_.start_prologue(view_.index());
-  e_.bind(shapes_[index].label);
-  if (recursive_ && shapes_[index].saves != 0) {
+  e_.bind(function_labels_[index]);
+  if (calls_.recursive && saves_[index] != 0) {
     e_.emit(reg_imm(Op::ADD64_IMM, kSaveRegister, -static_cast<std::int32_t>(kLevelBytes)));
   }
   unsigned place = 0;
   for (unsigned reg = 6; reg <= kLinkRegister; ++reg) {
-    if ((shapes_[index].saves & bit(reg)) != 0) {
+    if ((saves_[index] & bit(reg)) != 0) {
       e_.emit(store(8, kSaveRegister, save_offset(index, place++), reg));
     }
   }
@@ -182,7 +171,7 @@ bool Codegen::is_short_way_out(std::uint32_t slot) const {
   for (; words < kShortWords; slot = resolve(view_.next(slot))) {
     const Step& step = steps_.at[slot];
     if (step.kind == Step::Kind::kExit) {
-      const RegMask saves = shapes_[view_.function_of(slot)].saves;
+      const RegMask saves = saves_[view_.function_of(slot)];
       return words + static_cast<std::uint32_t>(__builtin_popcount(saves)) < kShortWords;
     }
     if (step.kind == Step::Kind::kConstant) {
@@ -215,20 +204,24 @@ void Codegen::jump_to(std::uint32_t from, std::uint32_t target) {
   e_.jump(label_of(target));
 }
 
-void Codegen::leave(std::uint32_t function) {
-  if (function == 0) {
-    e_.emit(core(CoreOp::EXIT, 0, 0, 0, 0));
-    return;
-  }
+void Codegen::restore(std::uint32_t function) {
   unsigned place = 0;
   for (unsigned reg = 6; reg <= kLinkRegister; ++reg) {
-    if ((shapes_[function].saves & bit(reg)) != 0) {
+    if ((saves_[function] & bit(reg)) != 0) {
       e_.emit(load(8, reg, kSaveRegister, save_offset(function, place++)));
     }
   }
-  if (recursive_ && shapes_[function].saves != 0) {
+  if (calls_.recursive && saves_[function] != 0) {
     e_.emit(reg_imm(Op::ADD64_IMM, kSaveRegister, kLevelBytes));
   }
+}
+
+void Codegen::leave(std::uint32_t function) {
+  if (function == 0 && role_ == Role::kProgram) {
+    e_.emit(core(CoreOp::EXIT, 0, 0, 0, 0));
+    return;
+  }
+  restore(function);
   e_.emit(core(CoreOp::JR, 0, kLinkRegister, 0, 0));
 }
 
@@ -240,12 +233,41 @@ void Codegen::call(std::uint32_t slot) {
   if (lower_frame) {
     e_.emit(reg_imm(Op::ADD64_IMM, kFramePointer, -frame));
   }
-  e_.jump_and_link(kLinkRegister, shapes_[view_.function_of(callee)].label);
+  e_.jump_and_link(kLinkRegister, function_labels_[view_.function_of(callee)]);
   // Only the program itself may leave R10 lowered: others' callers raise it by what they lowered it.
-  const bool needed_again = caller != 0 || (steps_.at[view_.next(slot)].live & bit(kFramePointer)) != 0;
+  const bool needed_again = caller != 0 || role_ == Role::kFunction || (steps_.at[view_.next(slot)].live & bit(kFramePointer)) != 0;
   if (lower_frame && needed_again) {
     e_.emit(reg_imm(Op::ADD64_IMM, kFramePointer, frame));
   }
+}
+
+/// What follows gen_tail_call_target(): R12 is the program's index.
+void Codegen::tail_call(std::uint32_t slot) {
+  const CallPlan& plan = steps_.plan(slot);
+  const std::uint32_t function = view_.function_of(slot);
+  const auto programs = static_cast<std::int32_t>(view_.object().programs.size());
+  const Label out = e_.make_label();
+  if (!gen_tail_call_target(gen_, plan, out)) {
+    e_.bind(out);
+    return;
+  }
+  if (function == 0 && role_ == Role::kProgram) {
+    // The jump table's word comes back here if the program is not in the image: undo the count.
+    e_.emit(core(CoreOp::JALR, kScratch2, kScratch0, 0, 0));
+    gen_tail_call_undo(gen_, plan);
+  } else if (function == 0) {
+    e_.emit(reg_imm(Op::ADD64_IMM, kScratch0, programs));
+    restore(function);
+    e_.emit(core(CoreOp::JR, 0, kScratch0, 0, 0));
+  } else {
+    const auto below = static_cast<std::int32_t>(kLevelBytes * level(function));
+    e_.emit(reg_imm(Op::ADD64_IMM, kScratch0, programs));
+    e_.emit(reg_imm(Op::ADD64_IMM, kSaveRegister, -below));
+    e_.emit(core(CoreOp::JALR, kLinkRegister, kScratch0, 0, 0));
+    e_.emit(reg_imm(Op::ADD64_IMM, kSaveRegister, below));
+    leave(function);
+  }
+  e_.bind(out);
 }
 
 void Codegen::packet_load(std::uint32_t slot) {
@@ -285,7 +307,11 @@ void Codegen::emit_step(std::uint32_t slot) {
       call(slot);
       break;
     case Step::Kind::kHelper:
-      gen_helper(gen_, steps_.plan(slot));
+      if (is_tail_call(slot)) {
+        tail_call(slot);
+      } else {
+        gen_helper(gen_, steps_.plan(slot));
+      }
       break;
     case Step::Kind::kAtomic:
       gen_atomic(gen_, step);

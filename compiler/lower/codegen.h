@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "calls.h"
 #include "emitter.h"
 #include "gen.h"
 #include "step.h"
@@ -14,22 +15,18 @@ namespace kiln::lowering {
 
 class Codegen {
  public:
+  /// How the program is entered: by a frame or a tail call of a program, its exit ending the frame; or
+  /// by a tail call from a subprogram, its exit returning to that subprogram's caller.
+  enum class Role : std::uint8_t { kProgram, kFunction };
+
   /// REQUIRES: all that is given outlives the object.
-  Codegen(const View& view, const Steps& steps, Emitter& emitter, const ImageUse& image);
+  Codegen(const View& view, const Steps& steps, const CallShape& calls, Emitter& emitter, const ImageUse& image,
+          Role role);
 
   /// Emits the program, its entry at `entry`.
   void run(Label entry);
 
  private:
-  /// What a function needs beyond its steps.
-  struct Shape {
-    bool reached = false;
-    std::uint32_t level = 0;  ///< calls between the program and it, at most
-    RegMask saves = 0;        ///< of R6..R9 and R15: to be restored before it returns
-    Label label = kNoLabel;
-  };
-
-  void shape_functions();
   void find_saves();
   bool uses_save_area() const;
   void prologue();
@@ -38,25 +35,32 @@ class Codegen {
   void begin(std::uint32_t slot);
   void jump_to(std::uint32_t from, std::uint32_t target);
   void leave(std::uint32_t function);
+  void restore(std::uint32_t function);
   void call(std::uint32_t slot);
+  void tail_call(std::uint32_t slot);
   void packet_load(std::uint32_t slot);
 
   bool is_empty(std::uint32_t slot) const;
+  bool is_tail_call(std::uint32_t slot) const;
   std::uint32_t following(std::uint32_t slot) const;
   bool falls_to(std::uint32_t slot, std::uint32_t target) const;
   std::uint32_t resolve(std::uint32_t target) const;
   bool is_short_way_out(std::uint32_t slot) const;
+  /// Calls between R11's place and a function, plus one: which save slots are its own.
+  std::uint32_t level(std::uint32_t function) const;
   /// From R11, for the place-th register that a function saves.
   std::int32_t save_offset(std::uint32_t function, unsigned place) const;
   Label label_of(std::uint32_t slot);
 
   const View& view_;
   const Steps& steps_;
+  const CallShape& calls_;
   Emitter& e_;
   Gen gen_;
-  bool recursive_ = false;
-  std::vector<Shape> shapes_;
-  std::vector<Label> labels_;  ///< by slot
+  Role role_;
+  std::vector<RegMask> saves_;           ///< by function: of R6..R9 and R15, to be restored before it returns
+  std::vector<Label> function_labels_;
+  std::vector<Label> labels_;            ///< by slot
 };
 
 }  // namespace kiln::lowering

@@ -44,7 +44,31 @@ void gen_entry_address(Gen& gen, const CoreMap& map, unsigned reg) {
   gen.e.emit(reg_imm(Op::ADD64_IMM, reg, static_cast<std::int32_t>(address::kMap + map.entries)));
 }
 
+namespace {
+
+/// One of several maps: which, R1 (or R2) says.
+void gen_choice(Gen& gen, const CallPlan& plan) {
+  const Label done = gen.e.make_label();
+  for (std::size_t i = 0; i + 1 < plan.choices.size(); ++i) {
+    const CallPlan& choice = plan.choices[i];
+    const Label here = gen.e.make_label();
+    gen.e.branch(jump_imm(Op::JEQ32_IMM, plan.map_reg, static_cast<std::int32_t>(address::kMapHandle | choice.map)), here);
+    gen.e.cold([&gen, &choice, here, done] {
+      gen.e.bind(here);
+      gen_helper(gen, choice);
+      gen.e.jump(done);
+    });
+  }
+  gen_helper(gen, plan.choices.back());
+  gen.e.bind(done);
+}
+
+}  // namespace
+
 void gen_helper(Gen& gen, const CallPlan& plan) {
+  if (!plan.choices.empty()) {
+    return gen_choice(gen, plan);
+  }
   switch (plan.helper) {
     case Helper::map_lookup_elem:
       return gen_map_lookup(gen, plan);
@@ -52,8 +76,6 @@ void gen_helper(Gen& gen, const CallPlan& plan) {
       return gen_map_update(gen, plan);
     case Helper::map_delete_elem:
       return gen_map_delete(gen, plan);
-    case Helper::tail_call:
-      return gen_tail_call(gen, plan);
     case Helper::redirect:
       return gen_redirect(gen, plan);
     case Helper::redirect_map:

@@ -48,7 +48,11 @@ void gen_map_update(Gen& gen, const CallPlan& plan);
 void gen_map_delete(Gen& gen, const CallPlan& plan);
 void gen_redirect(Gen& gen, const CallPlan& plan);
 void gen_redirect_map(Gen& gen, const CallPlan& plan);
-void gen_tail_call(Gen& gen, const CallPlan& plan);
+/// R12 = index of the program to go on with, the tail call counted; or goes to `out`.
+/// \return false if there can't be one: nothing was emitted.
+bool gen_tail_call_target(Gen& gen, const CallPlan& plan, Label out);
+/// Takes back the count.
+void gen_tail_call_undo(Gen& gen, const CallPlan& plan);
 void gen_csum_diff(Gen& gen, const CallPlan& plan);
 void gen_adjust_head(Gen& gen, const CallPlan& plan);
 void gen_adjust_tail(Gen& gen, const CallPlan& plan);

@@ -107,12 +107,10 @@ void gen_redirect_map(Gen& gen, const CallPlan& plan) {
   gen.e.bind(done);
 }
 
-void gen_tail_call(Gen& gen, const CallPlan& plan) {
+bool gen_tail_call_target(Gen& gen, const CallPlan& plan, Label out) {
   const CoreMap& map = gen.view.maps()[plan.map];
-  const Label out = gen.e.make_label();
   if (plan.index.constant && may_be_outside(plan)) {
-    gen.e.bind(out);
-    return;
+    return false;
   }
   if (may_be_outside(plan)) {
     gen.e.branch(jump_imm(Op::JGE32_IMM, 3, static_cast<std::int32_t>(map.max_entries)), out);
@@ -126,12 +124,13 @@ void gen_tail_call(Gen& gen, const CallPlan& plan) {
   gen.e.emit(reg_imm(Op::ADD64_IMM, kScratch1, 1));
   gen.e.emit(store(4, context.reg, counter, kScratch1));
   gen.e.emit(reg_imm(Op::ADD64_IMM, kScratch0, -1));
-  // The jump table's word comes back here if the program is not in the image; R1 or R6.. is not lost then.
-  gen.e.emit(core(CoreOp::JALR, kScratch2, kScratch0, 0, 0));
-  const ContextBase again = context_base(gen, plan, kScratch2);
+  return true;
+}
+
+void gen_tail_call_undo(Gen& gen, const CallPlan& plan) {
+  const ContextBase context = context_base(gen, plan, kScratch2);
   gen.e.emit(reg_imm(Op::ADD64_IMM, kScratch1, -1));
-  gen.e.emit(store(4, again.reg, at(again, address::kCtxTailCalls), kScratch1));
-  gen.e.bind(out);
+  gen.e.emit(store(4, context.reg, at(context, address::kCtxTailCalls), kScratch1));
 }
 
 }  // namespace kiln::lowering

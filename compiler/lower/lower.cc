@@ -18,11 +18,13 @@ namespace lowering {
 namespace {
 
 const Facts kNoFacts;
+constexpr std::int32_t kTrapNoProgram = 2;  // TRAP's cause: a tail call of a program that is not in the image
 
 /// One program, up to what can be emitted.
 struct Prepared {
   View view;
   Steps steps;
+  CallShape calls;
 };
 
 class ImageMaker {
@@ -40,8 +42,9 @@ class ImageMaker {
     }
     KILN_TRY(prepare(static_cast<std::uint32_t>(entry)));
     if (has_tail_calls(*programs_[entry])) {
-      KILN_TRY(prepare_targets(object_.programs[entry].type));
+      KILN_TRY(prepare_targets());
     }
+    KILN_TRY(check_nesting(static_cast<std::uint32_t>(entry)));
     note_use();
     return emit(entry);
   }
@@ -56,7 +59,7 @@ class ImageMaker {
     if (!view) {
       return view.error();
     }
-    auto prepared = std::make_unique<Prepared>(Prepared{.view = std::move(view).value(), .steps = {}});
+    auto prepared = std::make_unique<Prepared>(Prepared{.view = std::move(view).value(), .steps = {}, .calls = {}});
     const Values values(prepared->view);
     auto steps = make_steps(prepared->view, values);
     if (!steps) {
@@ -64,6 +67,7 @@ class ImageMaker {
     }
     prepared->steps = std::move(steps).value();
     find_live(prepared->view, prepared->steps);
+    prepared->calls = shape_of_calls(prepared->view, prepared->steps);
     programs_[index] = std::move(prepared);
     return {};
   }
@@ -73,24 +77,53 @@ class ImageMaker {
                        [](const CallPlan& plan) { return plan.helper == Helper::tail_call; });
   }
 
-  /// Any verified program of the same type may be put into a prog array. One that the NIC can't run
-  /// is an error if the object itself puts it there; otherwise calls of it find an empty slot.
-  Result<void> prepare_targets(ProgramType type) {
-    std::set<std::uint32_t> wanted;
-    for (const MapSpec& map : object_.maps) {
-      for (const MapSpec::Slot& slot : map.slots) {
-        if (map.type == MapType::kProgArray) {
-          wanted.insert(slot.target);
+  /// What prog arrays hold, if it was verified: nothing else is tail-called (engine.h).
+  Result<void> prepare_targets() {
+    for (const CoreMap& map : maps_) {
+      for (const std::uint32_t program : map.programs) {
+        if (program >= programs_.size() || facts_of(program).empty()) {
+          has_unproven_targets_ = true;
+          continue;
         }
+        if (programs_[program] == nullptr) {
+          KILN_TRY(prepare(program));
+        }
+        targets_.insert(program);
       }
     }
+    return {};
+  }
+
+  /// Tail calls from subprograms keep that subprogram's callers' registers and frames: do all fit?
+  Result<void> check_nesting(std::uint32_t entry) {
     for (std::uint32_t i = 0; i < programs_.size(); ++i) {
-      if (programs_[i] != nullptr || object_.programs[i].type != type || facts_of(i).empty()) {
+      if (programs_[i] == nullptr || !programs_[i]->calls.tail_calls_from_subprogram()) {
         continue;
       }
-      const auto result = prepare(i);
-      if (!result && wanted.contains(i)) {
-        return result.error();
+      needs_functions_ = true;
+      const CallShape& calls = programs_[i]->calls;
+      std::uint32_t slot = 0;
+      while (!(programs_[i]->steps.at[slot].kind == Step::Kind::kHelper && !programs_[i]->view.in_main(slot) &&
+               programs_[i]->steps.plan(slot).helper == Helper::tail_call)) {
+        ++slot;
+      }
+      if (has_unproven_targets_) {
+        return programs_[i]->view.refuse(slot, "a tail call from a subprogram, and the programs it may go to are not verified");
+      }
+      for (const std::uint32_t target : targets_) {
+        const Prepared& other = *programs_[target];
+        const char* problem = nullptr;
+        if (other.calls.tail_calls_from_subprogram()) {
+          problem = "which tail-calls from a subprogram in turn";
+        } else if (calls.recursive || calls.most_levels() + 1 + other.calls.most_levels() > kMostSavedLevels) {
+          problem = "and the calls of both are nested too deeply";
+        } else if (calls.most_stack(programs_[i]->view) + other.calls.most_stack(other.view) > address::kStackBytes) {
+          problem = "and their stacks together are larger than the NIC's";
+        }
+        if (problem != nullptr && (i == entry || targets_.contains(i))) {
+          return programs_[i]->view.refuse(
+              slot, fmt::format("a tail call from a subprogram may go to '{}', {}", object_.programs[target].name, problem));
+        }
       }
     }
     return {};
@@ -125,22 +158,37 @@ class ImageMaker {
 
   Result<CoreImage> emit(std::size_t entry) {
     Emitter emitter;
-    std::vector<Label> entries(programs_.size(), kNoLabel);
-    for (std::uint32_t i = 0; i < programs_.size(); ++i) {
-      emitter.start_prologue(i);
-      if (programs_[i] == nullptr) {
-        emitter.emit(core(CoreOp::JR, 0, kScratch2, 0, 0));  // back to the tail call
-      } else {
+    const Label start = emitter.make_label();
+    const auto programs = static_cast<std::uint32_t>(programs_.size());
+    std::vector<Label> entries(2 * programs, kNoLabel);
+    for (std::uint32_t i = 0; i < (needs_functions_ ? 2 : 1) * programs; ++i) {
+      emitter.start_prologue(i % programs);
+      if (targets_.contains(i % programs)) {
         entries[i] = emitter.make_label();
         emitter.jump(entries[i]);
+      } else if (i < programs) {
+        emitter.emit(core(CoreOp::JR, 0, kScratch2, 0, 0));  // back to the tail call
+      } else {
+        emitter.emit(core(CoreOp::TRAP, 0, 0, 0, kTrapNoProgram));
       }
     }
-    for (std::uint32_t i = 0; i < programs_.size(); ++i) {
-      if (programs_[i] != nullptr) {
-        Codegen(programs_[i]->view, programs_[i]->steps, emitter, use_).run(entries[i]);
+    for (std::uint32_t i = 0; i < programs; ++i) {
+      if (programs_[i] == nullptr) {
+        continue;
+      }
+      const Prepared& program = *programs_[i];
+      const auto generate = [&](Label at, Codegen::Role role) {
+        Codegen(program.view, program.steps, program.calls, emitter, use_, role).run(at);
+      };
+      if (i == entry) {
+        emitter.bind(start);
+      }
+      generate(entries[i] == kNoLabel ? emitter.make_label() : entries[i], Codegen::Role::kProgram);
+      if (entries[i + programs] != kNoLabel) {
+        generate(entries[i + programs], Codegen::Role::kFunction);
       }
     }
-    return emitter.link(entries[entry], options_.imem_words);
+    return emitter.link(start, options_.imem_words);
   }
 
   const Object& object_;
@@ -148,6 +196,9 @@ class ImageMaker {
   std::span<const CoreMap> maps_;
   const LowerOptions& options_;
   std::vector<std::unique_ptr<Prepared>> programs_;  ///< nullptr: not in the image
+  std::set<std::uint32_t> targets_;  ///< of tail calls
+  bool has_unproven_targets_ = false;  ///< prog arrays hold programs that are not tail-called
+  bool needs_functions_ = false;     ///< some tail call is made from a subprogram
   ImageUse use_;
 };
 

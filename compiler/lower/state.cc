@@ -8,13 +8,29 @@ namespace {
 
 constexpr std::int64_t kFrameBottom = -std::int64_t{address::kStackBytes};
 constexpr ValueKinds kEveryKind = 0xffff;
+constexpr std::uint64_t kMostMapsInSet = 64;
+constexpr std::uint64_t kHandleBits = 0x0fff'ffff;
+
+/// Set of maps that a value is the handle of; 0 if it is something else.
+std::uint64_t map_set(const Value& value) {
+  if (value.kind == Value::Kind::kMaps) {
+    return value.number;
+  }
+  const bool handle = value.kind == Value::Kind::kConstant && value.number >= address::kMapHandle &&
+                      value.number < address::kMapHandle + kMostMapsInSet;
+  return handle ? std::uint64_t{1} << (value.number - address::kMapHandle) : 0;
+}
 
 Value join(const Value& left, const Value& right) {
   if (left == right) {
     return left;
   }
+  if (const std::uint64_t a = map_set(left), b = map_set(right); a != 0 && b != 0) {
+    return {Value::Kind::kMaps, a | b};
+  }
   const auto never_zero = [](const Value& value) {
     return value.kind == Value::Kind::kNonZero || value.kind == Value::Kind::kFrame ||
+           value.kind == Value::Kind::kMaps ||
            (value.kind == Value::Kind::kConstant && value.number != 0);
   };
   return never_zero(left) && never_zero(right) ? Value::non_zero() : Value{};
@@ -82,6 +98,8 @@ void State::store(std::int64_t offset, unsigned bytes, std::uint8_t reg, std::op
   }
 }
 
+Value join_values(const Value& left, const Value& right) { return join(left, right); }
+
 State join(const State& left, const State& right) {
   State both;
   for (std::size_t i = 0; i < both.regs.size(); ++i) {
@@ -125,7 +143,7 @@ std::uint64_t At::max(unsigned reg) const {
 
 bool At::non_zero(unsigned reg) const {
   const Value::Kind kind = state.regs[reg].kind;
-  if (kind == Value::Kind::kNonZero || kind == Value::Kind::kFrame) {
+  if (kind == Value::Kind::kNonZero || kind == Value::Kind::kFrame || kind == Value::Kind::kMaps) {
     return true;
   }
   const auto number = constant(reg);
@@ -140,13 +158,26 @@ std::optional<std::int64_t> At::frame_offset(unsigned reg) const {
   return static_cast<std::int64_t>(value.number);
 }
 
-std::optional<std::uint32_t> At::map(unsigned reg) const {
-  const auto number = constant(reg);
-  if (!number || (*number & ~std::uint64_t{0x0fff'ffff}) != address::kMapHandle) {
-    return std::nullopt;
+std::vector<std::uint32_t> At::maps(unsigned reg) const {
+  std::vector<std::uint32_t> found;
+  const auto count = static_cast<std::uint32_t>(view.maps().size());
+  if (const auto number = constant(reg)) {
+    const auto index = static_cast<std::uint32_t>(*number & kHandleBits);
+    if ((*number & ~kHandleBits) == address::kMapHandle && index < count) {
+      found.push_back(index);
+    }
+    return found;
   }
-  const auto index = static_cast<std::uint32_t>(*number & 0x0fff'ffff);
-  return index < view.maps().size() ? std::optional(index) : std::nullopt;
+  const Value& value = state.regs[reg];
+  const RegFact* fact = view.fact(slot, reg);
+  const bool some_map = fact != nullptr && only(fact->kinds, ValueKind::kMapHandle);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const bool in_set = value.kind == Value::Kind::kMaps && i < kMostMapsInSet && (value.number >> i & 1) != 0;
+    if (in_set || (some_map && value.kind != Value::Kind::kMaps)) {
+      found.push_back(i);
+    }
+  }
+  return found;
 }
 
 ValueKinds At::kinds(unsigned reg) const {

@@ -23,6 +23,7 @@ struct Value {
     kNonZero,   ///< not 0; nothing more
     kConstant,  ///< `number`; pointers too, where their address is fixed (address.h)
     kFrame,     ///< this function's R10 plus the signed `number`
+    kMaps,      ///< the handle of one of these maps: bit i of `number` for map i
   };
   Kind kind = Kind::kUnknown;
   std::uint64_t number = 0;
@@ -67,6 +68,7 @@ struct State {
 };
 
 /// What holds on both paths.
+Value join_values(const Value& left, const Value& right);
 State join(const State& left, const State& right);
 
 /// One program's view and the state before one slot: what can be said of a register there.
@@ -80,8 +82,8 @@ struct At {
   bool non_zero(unsigned reg) const;
   /// Byte offset from this frame's R10.
   std::optional<std::int64_t> frame_offset(unsigned reg) const;
-  /// Index of the map whose handle the register holds.
-  std::optional<std::uint32_t> map(unsigned reg) const;
+  /// Indices of the maps whose handles the register may hold; empty if it may hold anything.
+  std::vector<std::uint32_t> maps(unsigned reg) const;
   /// What the register can point at; every kind if nothing was proven.
   ValueKinds kinds(unsigned reg) const;
 };

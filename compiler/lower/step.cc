@@ -358,12 +358,15 @@ class StepMaker {
       error = view_.refuse(at.slot, plan.problem);
       return;
     }
-    if (plan.helper == Helper::tail_call && !view_.in_main(at.slot)) {
-      error = view_.refuse(at.slot, "tail calls from subprograms are not carried to the NIC");
+    if (plan.helper == Helper::tail_call && !plan.choices.empty()) {
+      error = view_.refuse(at.slot, "a tail call needs a prog_array that is the same on every path");
       return;
     }
     step.kind = Step::Kind::kHelper;
     step.uses = plan.uses;
+    if (plan.helper == Helper::tail_call && !view_.in_main(at.slot)) {
+      step.uses |= bit(kFramePointer);  // the other program takes over the frame
+    }
     step.reads = plan.stack_reads;
     step.reads_any_stack = plan.reads_any_stack;
     step.plan = static_cast<std::int32_t>(steps_.plans.size());

@@ -6,6 +6,7 @@
 #include "kernel_measure.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "test_run.h"
@@ -18,6 +19,7 @@ constexpr std::uint32_t kChangedRepeats = 16;  // the most for a frame that the 
 constexpr std::uint32_t kLongCall =
     512;  // repeats from which on a call is timed by the thread's clock
 constexpr std::uint32_t kMaxRepeats = 1'000'000;
+constexpr std::uint32_t kFewestCalls = 4;  // of a frame that can't be repeated often
 
 /// A frame and how often it may be repeated in one call.
 struct Subject {
@@ -88,17 +90,20 @@ Result<Sample> sample(int program, int empty, const Subject& subject, double bud
         static_cast<std::uint32_t>(std::clamp<double>(wanted, kLongCall, kMaxRepeats));
     return sample_once(program, empty, *subject.frame, repeat, out);
   }
-  constexpr double kCallNs = 4000;  // two calls with few repeats
-  const auto calls = static_cast<std::uint32_t>(std::clamp(budget_ns / kCallNs, 4.0, 1e5));
+  // What a call costs beside the program differs by machine, so the budget is watched, not computed.
+  const auto start = std::chrono::steady_clock::now();
+  const std::chrono::duration<double, std::nano> budget(budget_ns);
   Sample total;
-  for (std::uint32_t i = 0; i < calls; ++i) {
+  std::uint32_t calls = 0;
+  do {
     auto one = sample_once(program, empty, *subject.frame, subject.limit, out);
     if (!one) {
       return one.error();
     }
-    total.ns += one->ns / calls;
+    total.ns += one->ns;
     total.packets += one->packets;
-  }
+  } while (++calls < kFewestCalls || std::chrono::steady_clock::now() - start < budget);
+  total.ns /= calls;
   return total;
 }
 

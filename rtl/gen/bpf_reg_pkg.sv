@@ -10,11 +10,11 @@ package bpf_reg_pkg;
   localparam logic [15:0] REG_CONFIG0            = 16'h8;
   // ro [15:0] packet window bytes, [31:16] stream width in bits
   localparam logic [15:0] REG_CONFIG1            = 16'hc;
-  // rw [0] RUN: accept frames. [1] FLOW: dispatch by flow hash instead of round robin
+  // rw [0] RUN: accept frames; clear, frames that arrive are ignored and not counted, those inside finish. [1] FLOW: dispatch by flow hash instead of round robin
   localparam logic [15:0] REG_CONTROL            = 16'h10;
-  // ro [0] BUSY: frames inside. [1] FILL: a MAPMEM_FILL is running. [31:16] frames in flight
+  // ro [0] BUSY: frames inside. [1] FILL: a MAPMEM_FILL is running. [31:16] frames in flight: dispatched and not yet out
   localparam logic [15:0] REG_STATUS             = 16'h14;
-  // rw frames dispatched and not yet out; 1 gives exact order; reset: no limit (0)
+  // rw frames dispatched and not yet out; 1 gives exact order, on the lowest enabled core and thread; reset: no limit (0)
   localparam logic [15:0] REG_MAX_IN_FLIGHT      = 16'h18;
   // rw bit per core; reset: all
   localparam logic [15:0] REG_CORE_ENABLE        = 16'h1c;
@@ -22,13 +22,13 @@ package bpf_reg_pkg;
   localparam logic [15:0] REG_THREAD_ENABLE      = 16'h20;
   // rw instruction address where a frame starts
   localparam logic [15:0] REG_ENTRY              = 16'h24;
-  // rw nanosecond clock, low; written last
+  // rw nanosecond clock, low; written last, sets both and the fraction to 0
   localparam logic [15:0] REG_CLOCK_LO           = 16'h28;
   // rw nanosecond clock, high; written first
   localparam logic [15:0] REG_CLOCK_HI           = 16'h2c;
-  // rw added to the clock each cycle, in 2^-16 ns; 0: the clock stands
+  // rw added to the clock each cycle, in 2^-16 ns; 0: the clock stands; reset: 0
   localparam logic [15:0] REG_CLOCK_STEP         = 16'h30;
-  // wo random state, low; written last
+  // wo random state, low; written last, sets both; not 0 in all; reset: environment.h
   localparam logic [15:0] REG_RANDOM_LO          = 16'h34;
   // wo random state, high; written first
   localparam logic [15:0] REG_RANDOM_HI          = 16'h38;
@@ -44,13 +44,13 @@ package bpf_reg_pkg;
   localparam logic [15:0] REG_MAPMEM_LO          = 16'h54;
   // rw read: the high half of the fetched word. write: stores the word. Both add 8 to MAPMEM_ADDR
   localparam logic [15:0] REG_MAPMEM_HI          = 16'h58;
-  // wo bytes, a multiple of 8: zeroes them from MAPMEM_ADDR on; FILL is set until done
+  // wo bytes, a multiple of 8, not past the end: zeroes them from MAPMEM_ADDR on, which stays; FILL is set until done, MAPMEM waits
   localparam logic [15:0] REG_MAPMEM_FILL        = 16'h5c;
   // rw word address in the descriptor table: map * 16 + word; incremented by MAP_WORD
   localparam logic [15:0] REG_MAP_INDEX          = 16'h60;
   // wo writes one word of a MapDescriptor and increments MAP_INDEX
   localparam logic [15:0] REG_MAP_WORD           = 16'h64;
-  // ro frames that arrived
+  // ro frames that arrived while RUN was set, dropped or not
   localparam logic [15:0] REG_RX_FRAMES_LO       = 16'h100;
   // ro 
   localparam logic [15:0] REG_RX_FRAMES_HI       = 16'h104;
@@ -90,7 +90,7 @@ package bpf_reg_pkg;
   localparam logic [15:0] REG_CYCLES_LO          = 16'h150;
   // ro 
   localparam logic [15:0] REG_CYCLES_HI          = 16'h154;
-  // ro instructions retired, all cores
+  // ro instructions retired, all cores; a frame's are added when it leaves
   localparam logic [15:0] REG_RETIRED_LO         = 16'h158;
   // ro 
   localparam logic [15:0] REG_RETIRED_HI         = 16'h15c;

@@ -23,7 +23,8 @@ enum Service : std::uint8_t {
 #include <kiln/core_services.def>
 };
 
-constexpr std::uint64_t word(unsigned opcode, unsigned dst, unsigned src, int off, std::int64_t imm) {
+constexpr std::uint64_t word(unsigned opcode, unsigned dst, unsigned src, int off,
+                             std::int64_t imm) {
   return static_cast<std::uint64_t>(opcode) | static_cast<std::uint64_t>(dst) << 8 |
          static_cast<std::uint64_t>(src) << 12 |
          static_cast<std::uint64_t>(static_cast<std::uint16_t>(off)) << 16 |

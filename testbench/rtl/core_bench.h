@@ -6,6 +6,9 @@
 // request, report and sent frame against what CoreRef says; a difference is a GoogleTest failure.
 #pragma once
 
+#include <gtest/gtest.h>
+#include <verilated.h>
+
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -14,10 +17,6 @@
 #include <random>
 #include <set>
 #include <vector>
-
-#include <verilated.h>
-
-#include <gtest/gtest.h>
 
 #include "core_asm.h"
 #include "core_ref.h"
@@ -49,6 +48,17 @@ struct Outcome {
   std::uint32_t start = 0;
   std::uint32_t end = 0;
   std::vector<std::uint8_t> frame;
+};
+
+/// Cycle in which something last began, for latencies.
+struct Times {
+  std::uint64_t last_beat_in = 0;  ///< taken
+  std::uint64_t request = 0;       ///< svc_valid_o rose
+  std::uint64_t response = 0;      ///< rsp_valid_i
+  std::uint64_t done = 0;          ///< done_valid_o rose
+  std::uint64_t release = 0;       ///< taken
+  std::uint64_t tx = 0;            ///< tx_valid_o rose
+  std::uint64_t free = 0;          ///< free_o rose
 };
 
 template <typename Model, unsigned kThreads, unsigned kWindow>
@@ -103,7 +113,8 @@ class CoreBench {
   /// Runs until every offered frame has left; at most `limit` cycles.
   void run(std::uint64_t limit = 2'000'000) {
     const std::uint64_t stop = cycle_ + limit;
-    while (!(to_send_.empty() && in_flight() == 0 && expected_.empty()) && !::testing::Test::HasFailure()) {
+    while (!(to_send_.empty() && in_flight() == 0 && expected_.empty()) &&
+           !(stop_at_failure && ::testing::Test::HasFailure())) {
       if (cycle_ >= stop) {
         ADD_FAILURE() << "not finished after " << limit << " cycles, seed " << seed_;
         return;
@@ -128,6 +139,8 @@ class CoreBench {
   std::vector<Outcome> outcomes;        ///< by frame number
   std::set<std::uint8_t> opcodes_seen;  ///< of retired instructions
   std::uint64_t retired = 0;
+  Times times;
+  bool stop_at_failure = true;  ///< run() returns at once when anything has failed
   std::uint64_t cycle() const { return cycle_; }
   Model& model() { return *model_; }
 
@@ -146,7 +159,9 @@ class CoreBench {
     bool asked = false;
   };
 
-  static unsigned popcount(std::uint64_t v) { return static_cast<unsigned>(__builtin_popcountll(v)); }
+  static unsigned popcount(std::uint64_t v) {
+    return static_cast<unsigned>(__builtin_popcountll(v));
+  }
   bool chance(double p) { return p > 0 && std::uniform_real_distribution<>(0, 1)(random_) < p; }
   unsigned in_flight() const {
     unsigned n = receiving_ ? 1 : 0;
@@ -192,6 +207,7 @@ class CoreBench {
     model_->done_ready_i = !chance(weather.done_stall);
     model_->clk_i = 0;
     model_->eval();
+    note_times();
     check_retire();
     check_held();
     take_request();
@@ -250,6 +266,31 @@ class CoreBench {
     to_send_.pop_front();
     rx_offset_ = 0;
     receiving_ = false;
+  }
+
+  void note_times() {
+    const auto rose = [&](bool now, bool& before, std::uint64_t& when) {
+      if (now && !before) {
+        when = cycle_;
+      }
+      before = now;
+    };
+    rose(model_->svc_valid_o, svc_before_, times.request);
+    rose(model_->done_valid_o, done_before_, times.done);
+    rose(model_->tx_valid_o, tx_before_, times.tx);
+    if (model_->free_o > free_before_) {
+      times.free = cycle_;
+    }
+    free_before_ = model_->free_o;
+    if (model_->rsp_valid_i) {
+      times.response = cycle_;
+    }
+    if (model_->release_valid_i && model_->release_ready_o) {
+      times.release = cycle_;
+    }
+    if (model_->rx_valid_i && model_->rx_ready_o && model_->rx_last_i) {
+      times.last_beat_in = cycle_;
+    }
   }
 
   void check_retire() {
@@ -401,8 +442,13 @@ class CoreBench {
     if (outcomes.size() <= t.seq) {
       outcomes.resize(t.seq + 1);
     }
-    outcomes[t.seq] = {thread, model_->done_code_o, model_->done_trap_o, model_->done_insns_o,
-                       model_->done_start_o, model_->done_end_o, {}};
+    outcomes[t.seq] = {thread,
+                       model_->done_code_o,
+                       model_->done_trap_o,
+                       model_->done_insns_o,
+                       model_->done_start_o,
+                       model_->done_end_o,
+                       {}};
     const std::uint64_t due =
         cycle_ + 1 + std::uniform_int_distribution<unsigned>(0, weather.release_delay_max)(random_);
     releases_.emplace(due, thread);
@@ -480,6 +526,8 @@ class CoreBench {
   bool svc_held_ = false, tx_held_ = false, done_held_ = false;
   std::uint64_t svc_held_data_ = 0, tx_held_data_ = 0;
   std::uint32_t done_held_seq_ = 0;
+  bool svc_before_ = false, done_before_ = false, tx_before_ = false;
+  unsigned free_before_ = 0;
 };
 
 }  // namespace kiln::core_test

@@ -5,7 +5,6 @@
 
 #include "Vcore16.h"
 #include "Vcore8.h"
-
 #include "core_bench.h"
 
 namespace kiln::core_test {
@@ -32,9 +31,21 @@ inline std::vector<std::uint8_t> pattern(std::size_t length, std::uint32_t seed)
 }
 
 /// Values where arithmetic breaks.
-inline constexpr std::uint64_t kEdges[] = {
-    0,          1,           2,           0x7f,        0x80,       0xffff'ffff'ffff'ffff,
-    0x7fff'ffff, 0x8000'0000, 0xffff'ffff, 0x1'0000'0000, 0x7fff'ffff'ffff'ffff,
-    0x8000'0000'0000'0000, 0x0123'4567'89ab'cdef, 0xfedc'ba98'7654'3210, 0xffff'ffff'8000'0000, 63};
+inline constexpr std::uint64_t kEdges[] = {0,
+                                           1,
+                                           2,
+                                           0x7f,
+                                           0x80,
+                                           0xffff'ffff'ffff'ffff,
+                                           0x7fff'ffff,
+                                           0x8000'0000,
+                                           0xffff'ffff,
+                                           0x1'0000'0000,
+                                           0x7fff'ffff'ffff'ffff,
+                                           0x8000'0000'0000'0000,
+                                           0x0123'4567'89ab'cdef,
+                                           0xfedc'ba98'7654'3210,
+                                           0xffff'ffff'8000'0000,
+                                           63};
 
 }  // namespace kiln::core_test

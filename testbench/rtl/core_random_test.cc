@@ -40,10 +40,14 @@ class Generator {
   std::uint64_t value() {
     const std::uint64_t wide = random_() | static_cast<std::uint64_t>(random_()) << 32;
     switch (pick(4)) {
-      case 0: return kEdges[pick(std::size(kEdges))];
-      case 1: return wide >> pick(64);
-      case 2: return static_cast<std::uint64_t>(static_cast<std::int64_t>(wide) >> pick(64));
-      default: return wide;
+      case 0:
+        return kEdges[pick(std::size(kEdges))];
+      case 1:
+        return wide >> pick(64);
+      case 2:
+        return static_cast<std::uint64_t>(static_cast<std::int64_t>(wide) >> pick(64));
+      default:
+        return wide;
     }
   }
   std::int32_t imm() { return static_cast<std::int32_t>(value()); }
@@ -52,11 +56,16 @@ class Generator {
   // An address register and an offset inside what a program may touch.
   std::pair<unsigned, int> place(bool store) {
     switch (pick(store ? 4 : 5)) {
-      case 0: return {10, -static_cast<int>(8 + pick(505))};
-      case 1: return {11, -static_cast<int>(8 + pick(440))};
-      case 2: return {12, static_cast<int>(pick(store ? 64 : window_ - 256))};
-      case 3: return {13, static_cast<int>(pick(4096)) - 2048};
-      default: return {11, -512 + static_cast<int>(pick(44))};
+      case 0:
+        return {10, -static_cast<int>(8 + pick(505))};
+      case 1:
+        return {11, -static_cast<int>(8 + pick(440))};
+      case 2:
+        return {12, static_cast<int>(pick(store ? 64 : window_ - 256))};
+      case 3:
+        return {13, static_cast<int>(pick(4096)) - 2048};
+      default:
+        return {11, -512 + static_cast<int>(pick(44))};
     }
   }
 
@@ -66,18 +75,24 @@ class Generator {
     const unsigned cls = pick(2) != 0 ? 7 : 4;
     const unsigned x = pick(2) * 8;
     switch (code) {
-      case 0x8: c.add(cls | 0x80, data()); break;
+      case 0x8:
+        c.add(cls | 0x80, data());
+        break;
       case 0xd: {
         static constexpr unsigned kEnds[] = {kLE16, kBE16, kBSWAP16};
         c.add(kEnds[pick(3)], data(), 0, 0, 16 << pick(3));
         break;
       }
       case 0xb:
-        c.add(cls | x | 0xb0, data(), data(), x != 0 && pick(2) != 0 ? 8 << pick(cls == 7 ? 3 : 2) : 0, imm());
+        c.add(cls | x | 0xb0, data(), data(),
+              x != 0 && pick(2) != 0 ? 8 << pick(cls == 7 ? 3 : 2) : 0, imm());
         break;
       case 0x3:
-      case 0x9: c.add(cls | x | code << 4, data(), data(), static_cast<int>(pick(2)), imm()); break;
-      default: c.add(cls | x | code << 4, data(), data(), 0, imm());
+      case 0x9:
+        c.add(cls | x | code << 4, data(), data(), static_cast<int>(pick(2)), imm());
+        break;
+      default:
+        c.add(cls | x | code << 4, data(), data(), 0, imm());
     }
   }
 
@@ -109,7 +124,8 @@ class Generator {
         c.add(kNativePUSHR, 0, data());
       } else {
         const bool stack = pick(2) != 0;
-        c.add(kNativePUSHM, 0, stack ? 10 : 12, stack ? -static_cast<int>(8 + pick(500)) : static_cast<int>(pick(50)),
+        c.add(kNativePUSHM, 0, stack ? 10 : 12,
+              stack ? -static_cast<int>(8 + pick(500)) : static_cast<int>(pick(50)),
               1 + static_cast<int>(pick(8)));
       }
     }
@@ -121,29 +137,47 @@ class Generator {
     const int skip = static_cast<int>(pick(6));
     const auto here = static_cast<std::int64_t>(c.words.size());
     switch (pick(8)) {
-      case 0: c.add(kJA, 0, 0, skip); break;
-      case 1: c.add(kJA32, 0, 0, 0, skip); break;
-      case 2: c.add(kNativeJAL, 15, 0, 0, here + 1 + skip); break;
+      case 0:
+        c.add(kJA, 0, 0, skip);
+        break;
+      case 1:
+        c.add(kJA32, 0, 0, 0, skip);
+        break;
+      case 2:
+        c.add(kNativeJAL, 15, 0, 0, here + 1 + skip);
+        break;
       case 3:
         c.add(kMOV64_IMM, 15, 0, 0, here + 2 + skip);
         c.add(pick(2) != 0 ? kNativeJALR : kNativeJR, 15, 15);
         break;
       default:
-        c.add((pick(2) != 0 ? 5u : 6u) | pick(2) * 8 | kCodes[pick(11)] << 4, data(), data(), skip, imm());
+        c.add((pick(2) != 0 ? 5u : 6u) | pick(2) * 8 | kCodes[pick(11)] << 4, data(), data(), skip,
+              imm());
     }
   }
 
   void add_insn(Code& c, unsigned) {
     switch (pick(16)) {
       case 0:
-      case 1: add_jump(c); break;
+      case 1:
+        add_jump(c);
+        break;
       case 2:
       case 3:
-      case 4: add_memory(c); break;
-      case 5: add_service(c); break;
-      case 6: c.add(kNativeMOVHI, data(), 0, 0, imm()); break;
-      case 7: c.add(kNativeCSUM, data(), data()); break;
-      default: add_alu(c);
+      case 4:
+        add_memory(c);
+        break;
+      case 5:
+        add_service(c);
+        break;
+      case 6:
+        c.add(kNativeMOVHI, data(), 0, 0, imm());
+        break;
+      case 7:
+        c.add(kNativeCSUM, data(), data());
+        break;
+      default:
+        add_alu(c);
     }
   }
 
@@ -171,7 +205,8 @@ TYPED_TEST(CoreRandomTest, Programs) {
                      .release_delay_max = seed % 3 * 40,
                      .send = 0.7};
     for (unsigned i = 0; i < 24; ++i) {
-      bench.offer({pattern(64 + random() % 200, seed * 100 + i), static_cast<std::uint32_t>(random())});
+      bench.offer(
+          {pattern(64 + random() % 200, seed * 100 + i), static_cast<std::uint32_t>(random())});
     }
     bench.run();
     retired += bench.retired;

@@ -27,7 +27,9 @@ struct Fields {
   unsigned size() const { return 1u << std::array<unsigned, 4>{2, 1, 0, 3}[opcode >> 3 & 3]; }
 };
 
-bool is_alu(const Fields& f) { return f.cls() == 4 || f.cls() == 7; }
+bool is_alu(const Fields& f) {
+  return f.cls() == 4 || f.cls() == 7;
+}
 // The native instruction set: the tables without what the lowering replaces.
 bool exists(unsigned opcode) {
   static const std::set<unsigned> kReplaced = {kLD_IMM64, kLD_ABSW, kLD_ABSH, kLD_ABSB,
@@ -40,21 +42,33 @@ bool exists(unsigned opcode) {
   };
   return kAll.contains(opcode) && !kReplaced.contains(opcode);
 }
-bool is_map(std::uint32_t addr) { return addr >> 30 == 1; }
-bool is_atomic(const Fields& f) { return f.opcode == kATOMIC_ADD32 || f.opcode == kATOMIC_ADD64; }
+bool is_map(std::uint32_t addr) {
+  return addr >> 30 == 1;
+}
+bool is_atomic(const Fields& f) {
+  return f.opcode == kATOMIC_ADD32 || f.opcode == kATOMIC_ADD64;
+}
 bool is_load(const Fields& f) {
   return f.cls() == 1 && (f.opcode >> 5 == 3 || (f.opcode >> 5 == 4 && f.size() != 8));
 }
-bool is_store(const Fields& f) { return (f.cls() == 2 || f.cls() == 3) && f.opcode >> 5 == 3; }
+bool is_store(const Fields& f) {
+  return (f.cls() == 2 || f.cls() == 3) && f.opcode >> 5 == 3;
+}
 
-std::uint64_t mask(unsigned bytes) { return bytes >= 8 ? ~0ull : (1ull << 8 * bytes) - 1; }
+std::uint64_t mask(unsigned bytes) {
+  return bytes >= 8 ? ~0ull : (1ull << 8 * bytes) - 1;
+}
 
 std::uint64_t extend(std::uint64_t value, unsigned bytes) {
   switch (bytes) {
-    case 1: return static_cast<std::uint64_t>(static_cast<std::int8_t>(value));
-    case 2: return static_cast<std::uint64_t>(static_cast<std::int16_t>(value));
-    case 4: return static_cast<std::uint64_t>(static_cast<std::int32_t>(value));
-    default: return value;
+    case 1:
+      return static_cast<std::uint64_t>(static_cast<std::int8_t>(value));
+    case 2:
+      return static_cast<std::uint64_t>(static_cast<std::int16_t>(value));
+    case 4:
+      return static_cast<std::uint64_t>(static_cast<std::int32_t>(value));
+    default:
+      return value;
   }
 }
 
@@ -85,38 +99,62 @@ U alu(const Fields& f, U a, U b) {
   using S = std::make_signed_t<U>;
   const unsigned shift = static_cast<unsigned>(b) & (sizeof(U) * 8 - 1);
   switch (f.code()) {
-    case 0x0: return a + b;
-    case 0x1: return a - b;
-    case 0x2: return a * b;
+    case 0x0:
+      return a + b;
+    case 0x1:
+      return a - b;
+    case 0x2:
+      return a * b;
     case 0x3:
     case 0x9:
-      return f.off == 1 ? static_cast<U>(divide<S>(static_cast<S>(a), static_cast<S>(b), f.code() == 9))
-                        : divide<U>(a, b, f.code() == 9);
-    case 0x4: return a | b;
-    case 0x5: return a & b;
-    case 0x6: return a << shift;
-    case 0x7: return a >> shift;
-    case 0x8: return 0 - a;
-    case 0xa: return a ^ b;
-    case 0xb: return f.off == 0 ? b : static_cast<U>(extend(b, static_cast<unsigned>(f.off) / 8));
-    case 0xc: return static_cast<U>(static_cast<S>(a) >> shift);
-    default: return 0;
+      return f.off == 1
+                 ? static_cast<U>(divide<S>(static_cast<S>(a), static_cast<S>(b), f.code() == 9))
+                 : divide<U>(a, b, f.code() == 9);
+    case 0x4:
+      return a | b;
+    case 0x5:
+      return a & b;
+    case 0x6:
+      return a << shift;
+    case 0x7:
+      return a >> shift;
+    case 0x8:
+      return 0 - a;
+    case 0xa:
+      return a ^ b;
+    case 0xb:
+      return f.off == 0 ? b : static_cast<U>(extend(b, static_cast<unsigned>(f.off) / 8));
+    case 0xc:
+      return static_cast<U>(static_cast<S>(a) >> shift);
+    default:
+      return 0;
   }
 }
 
 bool condition(unsigned code, std::uint64_t a, std::uint64_t b, std::int64_t sa, std::int64_t sb) {
   switch (code) {
-    case 0x1: return a == b;
-    case 0x2: return a > b;
-    case 0x3: return a >= b;
-    case 0x4: return (a & b) != 0;
-    case 0x5: return a != b;
-    case 0x6: return sa > sb;
-    case 0x7: return sa >= sb;
-    case 0xa: return a < b;
-    case 0xb: return a <= b;
-    case 0xc: return sa < sb;
-    default: return sa <= sb;
+    case 0x1:
+      return a == b;
+    case 0x2:
+      return a > b;
+    case 0x3:
+      return a >= b;
+    case 0x4:
+      return (a & b) != 0;
+    case 0x5:
+      return a != b;
+    case 0x6:
+      return sa > sb;
+    case 0x7:
+      return sa >= sb;
+    case 0xa:
+      return a < b;
+    case 0xb:
+      return a <= b;
+    case 0xc:
+      return sa < sb;
+    default:
+      return sa <= sb;
   }
 }
 
@@ -143,7 +181,8 @@ void Memory::store(std::uint32_t addr, unsigned size, std::uint64_t value) {
   }
 }
 
-void CoreRef::start(std::uint16_t entry, const std::vector<std::uint8_t>& frame, std::uint32_t user) {
+void CoreRef::start(std::uint16_t entry, const std::vector<std::uint8_t>& frame,
+                    std::uint32_t user) {
   namespace a = address;
   pc_ = entry;
   insns_ = 0;
@@ -189,9 +228,12 @@ std::vector<std::uint8_t> CoreRef::frame() const {
 
 Memory& CoreRef::region(std::uint32_t addr) {
   switch (addr >> 28 & 3) {
-    case 3: return packet_;
-    case 2: return stack_;
-    default: return context_;
+    case 3:
+      return packet_;
+    case 2:
+      return stack_;
+    default:
+      return context_;
   }
 }
 
@@ -252,7 +294,8 @@ void CoreRef::memory_step(std::uint64_t insn, std::uint64_t response, std::uint6
     write(s, f.dst, f.opcode >> 5 == 4 ? extend(value, s.size) : value);
   } else {
     s.mem_we = true;
-    s.data = (f.cls() == 2 ? extend(static_cast<std::uint32_t>(f.imm), 4) : regs_[f.src]) & mask(s.size);
+    s.data =
+        (f.cls() == 2 ? extend(static_cast<std::uint32_t>(f.imm), 4) : regs_[f.src]) & mask(s.size);
     if (!is_map(s.addr)) {
       region(s.addr).store(s.addr, s.size, s.data);
     }
@@ -262,18 +305,25 @@ void CoreRef::memory_step(std::uint64_t insn, std::uint64_t response, std::uint6
 void CoreRef::jump_step(std::uint64_t insn, std::uint64_t response, Step& s) {
   const Fields f(insn);
   const std::uint64_t a = regs_[f.dst];
-  const std::uint64_t b = (f.opcode & 8) != 0 ? regs_[f.src] : extend(static_cast<std::uint32_t>(f.imm), 4);
+  const std::uint64_t b =
+      (f.opcode & 8) != 0 ? regs_[f.src] : extend(static_cast<std::uint32_t>(f.imm), 4);
   const bool narrow = f.cls() == 6;
   switch (f.opcode) {
-    case kJA: s.next_pc = static_cast<std::uint16_t>(s.next_pc + f.off); return;
-    case kJA32: s.next_pc = static_cast<std::uint16_t>(s.next_pc + f.imm); return;
+    case kJA:
+      s.next_pc = static_cast<std::uint16_t>(s.next_pc + f.off);
+      return;
+    case kJA32:
+      s.next_pc = static_cast<std::uint16_t>(s.next_pc + f.imm);
+      return;
     case kNativeJAL:
     case kNativeJALR:
       write(s, f.dst, s.next_pc);
-      s.next_pc = static_cast<std::uint16_t>(f.opcode == kNativeJAL ? static_cast<std::uint32_t>(f.imm)
-                                                                    : regs_[f.src]);
+      s.next_pc = static_cast<std::uint16_t>(
+          f.opcode == kNativeJAL ? static_cast<std::uint32_t>(f.imm) : regs_[f.src]);
       return;
-    case kNativeJR: s.next_pc = static_cast<std::uint16_t>(regs_[f.src]); return;
+    case kNativeJR:
+      s.next_pc = static_cast<std::uint16_t>(regs_[f.src]);
+      return;
     case kNativeEXIT:
       s.exit = true;
       s.code = static_cast<std::uint32_t>(regs_[f.src]);
@@ -286,12 +336,14 @@ void CoreRef::jump_step(std::uint64_t insn, std::uint64_t response, Step& s) {
       write(s, f.dst, response);
       keys_.clear();
       return;
-    default: break;
+    default:
+      break;
   }
   const bool met =
-      narrow ? condition(f.code(), static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b),
-                         static_cast<std::int32_t>(a), static_cast<std::int32_t>(b))
-             : condition(f.code(), a, b, static_cast<std::int64_t>(a), static_cast<std::int64_t>(b));
+      narrow
+          ? condition(f.code(), static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b),
+                      static_cast<std::int32_t>(a), static_cast<std::int32_t>(b))
+          : condition(f.code(), a, b, static_cast<std::int64_t>(a), static_cast<std::int64_t>(b));
   if (met) {
     s.next_pc = static_cast<std::uint16_t>(s.next_pc + f.off);
   }
@@ -302,7 +354,8 @@ Step CoreRef::step(std::uint64_t insn, std::uint64_t response, std::uint64_t see
   Step s;
   s.next_pc = static_cast<std::uint16_t>(pc_ + 1);
   const std::uint64_t a = regs_[f.dst];
-  const std::uint64_t b = (f.opcode & 8) != 0 ? regs_[f.src] : extend(static_cast<std::uint32_t>(f.imm), 4);
+  const std::uint64_t b =
+      (f.opcode & 8) != 0 ? regs_[f.src] : extend(static_cast<std::uint32_t>(f.imm), 4);
   if (!exists(f.opcode)) {
     s.exit = true;
     s.trap = 0xff;
@@ -313,9 +366,11 @@ Step CoreRef::step(std::uint64_t insn, std::uint64_t response, std::uint64_t see
   } else if (f.cls() == 7) {
     write(s, f.dst, alu<std::uint64_t>(f, a, b));
   } else if (f.cls() == 4) {
-    write(s, f.dst, alu<std::uint32_t>(f, static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)));
+    write(s, f.dst,
+          alu<std::uint32_t>(f, static_cast<std::uint32_t>(a), static_cast<std::uint32_t>(b)));
   } else if (f.opcode == kNativeMOVHI) {
-    write(s, f.dst, static_cast<std::uint64_t>(static_cast<std::uint32_t>(f.imm)) << 32 | (a & mask(4)));
+    write(s, f.dst,
+          static_cast<std::uint64_t>(static_cast<std::uint32_t>(f.imm)) << 32 | (a & mask(4)));
   } else if (f.opcode == kNativeCSUM) {
     write(s, f.dst, a + (regs_[f.src] & mask(4)) + (regs_[f.src] >> 32));
   } else if (f.opcode == kNativePUSHR) {

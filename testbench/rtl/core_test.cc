@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Every native instruction on the verilated core, with operands at the edges. The bench compares each
-// retired instruction with the reference, so that a test here only has to make the core run it.
+// Every native instruction on the verilated core, with operands at the edges. The bench compares
+// each retired instruction with the reference, so that a test here only has to make the core run
+// it.
 #include "core_bench_types.h"
 
 namespace kiln::core_test {
@@ -175,9 +176,9 @@ TYPED_TEST(CoreTest, LocalMemoryAtEveryAlignment) {
   const std::uint64_t window = TypeParam::kWindow;
   this->bench.weather.send = 0;  // the program writes over data and data_end
   const std::uint64_t places[] = {
-      0x2000'0000 + 256, 0x2000'0000 + 504,  // stack, and over its end
-      0x1000'0000 + 128, 0x1000'0000 + 504,  // context
-      0x3000'0000 + 256, 0x3000'0000 + window - 8, 0x3000'0000 + 2 * window + 100,
+      0x2000'0000 + 256,    0x2000'0000 + 504,  // stack, and over its end
+      0x1000'0000 + 128,    0x1000'0000 + 504,  // context
+      0x3000'0000 + 256,    0x3000'0000 + window - 8, 0x3000'0000 + 2 * window + 100,
       0xffff'ffff'3000'0120};  // only the low 32 bits count
   for (std::uint64_t place : places) {
     Code c;
@@ -247,7 +248,8 @@ TYPED_TEST(CoreTest, KeysOfEveryLength) {
       if (i % 3 == 2) {
         c.add(kNativePUSHR, 0, static_cast<unsigned>(i));
       } else {
-        c.add(kNativePUSHM, 0, 1 + static_cast<unsigned>(i) % 2, words + 7 * i, 1 + (words + i) % 8);
+        c.add(kNativePUSHM, 0, 1 + static_cast<unsigned>(i) % 2, words + 7 * i,
+              1 + (words + i) % 8);
       }
       c.add(kLDXW, 5, 9, 4);  // a map load between leaves the key alone
     }
@@ -274,7 +276,8 @@ TYPED_TEST(CoreTest, WaitingAtTheFirstInstruction) {
 }
 
 TYPED_TEST(CoreTest, TrapsAndUnknownOpcodes) {
-  for (unsigned opcode : {0x18u, 0x20u, 0x40u, 0x00u, 0xe7u, 0xdfu, 0x8fu, 0x99u, 0xfdu, 0x0eu, 0xffu, 0xcbu}) {
+  for (unsigned opcode :
+       {0x18u, 0x20u, 0x40u, 0x00u, 0xe7u, 0xdfu, 0x8fu, 0x99u, 0xfdu, 0x0eu, 0xffu, 0xcbu}) {
     Code c;
     c.add(kMOV64_IMM, 0, 0, 0, 2);
     c.add(opcode, 1, 2, 3, 4);
@@ -331,6 +334,70 @@ TYPED_TEST(CoreTest, Throughput) {
     EXPECT_GE(ipc, enabled >= 8 ? 0.999 : 0.124 * enabled) << enabled;
     std::printf("%u of %u threads: %.3f instructions a cycle\n", enabled, TypeParam::kThreads, ipc);
     bench.run();
+  }
+}
+
+// The table "Latencies" of rtl/README.md. Counted from the issue, the cycle in stage pc, which is
+// one after the pick; `end` is the cycle of EXIT in wb, 10 after its issue.
+TYPED_TEST(CoreTest, Latencies) {
+  auto& bench = this->bench;
+  bench.stop_at_failure = false;
+  bench.weather = {.rsp_latency_max = 0, .send = 1};
+  const auto once = [&](const Code& c, std::size_t length = 64) {
+    bench.load(c.words);
+    bench.settle();
+    bench.offer({pattern(length, 1), 5});
+    bench.run();
+    bench.settle();
+    bench.run_cycles(2);
+    return bench.outcomes.back();
+  };
+  Code set;  // registers that the rest reads
+  set.load64(0, 2);
+  set.load64(1, 0x4000'0000);
+  set.load64(2, 3);
+  set.load64(3, ~0ull);
+  set.load64(4, 0x2000'0000);
+  set.exit(0);
+  Outcome o = once(set);
+  EXPECT_EQ(o.end - o.start, 8 * 10 + 10u);
+  EXPECT_EQ(o.start - bench.times.last_beat_in, 3u);
+  EXPECT_EQ(bench.times.done - o.end, 5u);
+  EXPECT_EQ(bench.times.tx - bench.times.release, 11u);
+  EXPECT_EQ(once(set, 14).start - bench.times.last_beat_in, 7u);
+
+  Code load;
+  load.add(kLDXW, 5, 1);
+  load.exit(0);
+  o = once(load);
+  EXPECT_EQ(bench.times.request - o.start, 9u);
+  EXPECT_EQ(bench.times.response - bench.times.request, 1u);
+  EXPECT_EQ(o.end - bench.times.response, 2u + 1 + 8 + 10);
+
+  Code keyed;
+  keyed.add(kNativePUSHR, 0, 2);
+  keyed.add(kNativeSVC, 5, 2, kSvcMAP_LOOKUP, 0);
+  keyed.exit(0);
+  o = once(keyed);
+  EXPECT_EQ(bench.times.request - o.start, 8u + 10);
+
+  for (const auto& [dividend, cycles] : {std::pair{2u, 46u}, std::pair{3u, 78u}}) {
+    Code divide;
+    divide.add(kDIV64_REG, dividend, 2);
+    divide.exit(0);
+    o = once(divide);
+    EXPECT_EQ(o.end - o.start, cycles + 8 + 10);
+  }
+
+  bench.weather.send = 0;
+  for (unsigned lines : {0u, 1u, 8u}) {
+    Code touch;
+    for (unsigned l = 0; l < lines; ++l) {
+      touch.add(kSTB, 4, 0, static_cast<int>(64 * l), 1);
+    }
+    touch.exit(0);
+    once(touch);
+    EXPECT_EQ(bench.times.free - bench.times.release, 3 + (lines != 0) + 9 * lines);
   }
 }
 

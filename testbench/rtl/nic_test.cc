@@ -325,6 +325,39 @@ TYPED_TEST(Nic, ATrapAbortsAndIsCounted) {
   EXPECT_EQ(nic.read64(kRegRETIRED_LO), 1u);
 }
 
+/// The data path must not be what limits: cycles per frame and core with next to no program.
+TYPED_TEST(Nic, Throughput) {
+  struct {
+    const char* name;
+    std::uint32_t verdict;
+    double limit;  // cycles per frame and core
+  } const cases[] = {{"drop", 1, 12}, {"tx", 3, 24}};
+  for (const auto& c : cases) {
+    for (std::size_t size : {64u, 1500u}) {
+      NicBench<TypeParam> nic;
+      nic.load({insn(kMOV64_IMM, 0, 0, 0, static_cast<std::int32_t>(c.verdict)), insn(kNativeEXIT, 0, 0)});
+      nic.write(kRegCONTROL, 1);
+      const std::uint32_t cores = nic.read(kRegCONFIG0) & 0xff;
+      const std::size_t warm = 30 * cores, frames = 150 * cores;
+      std::uint64_t start = 0;
+      for (std::uint64_t guard = 0; nic.verdicts.size() < warm + frames && guard < 1'000'000; ++guard) {
+        if (nic.to_send.size() < 2) {
+          nic.to_send.push_back({Octets(size), 1, 0});
+        }
+        nic.tick();
+        if (start == 0 && nic.verdicts.size() >= warm) {
+          start = nic.cycles;
+        }
+      }
+      ASSERT_GE(nic.verdicts.size(), warm + frames);
+      const double per_frame = static_cast<double>((nic.cycles - start) * cores) / static_cast<double>(frames);
+      std::printf("%-5s %4zu bytes, %u cores: %6.2f cycles per frame and core, %5.2f bytes per cycle\n", c.name, size,
+                  cores, per_frame, static_cast<double>(size * cores) / per_frame);
+      EXPECT_LE(per_frame, size == 64 ? c.limit : c.verdict == 1 ? 200 : 400);
+    }
+  }
+}
+
 TYPED_TEST(Nic, Registers) {
   NicBench<TypeParam> nic;
   unsigned response = 9;

@@ -43,7 +43,8 @@ inline constexpr std::uint32_t kNoInsn = 0xffff'ffff;
 
 /// Words 0..n-1 are a jump table: word p goes to program p of the object (tail calls enter there by
 /// JALR R14, since a prog-array slot holds the program's index plus one), or is a JR R14 where p is not in
-/// the image: the tail call then goes on as if the slot were empty, as on the CPU engines.
+/// the image: the tail call then goes on as if the slot were empty, as on the CPU engines. If some program
+/// tail-calls from a subprogram, words n..2n-1 are a second such table, of versions that return.
 /// Image file, little-endian, version 1: bytes 0..3 "KILN", 4..7 version, 8..11 number of words,
 /// 12..15 entry, then the words, 8 bytes each.
 struct CoreImage {
@@ -62,6 +63,7 @@ struct CoreMap {
   std::uint32_t entry_stride = 0;
   std::uint32_t value_stride = 0;
   std::uint32_t cpu_count = 1;
+  std::vector<std::uint32_t> programs{};  ///< prog array: programs in its slots, each once
 };
 
 struct LowerOptions {
@@ -69,7 +71,7 @@ struct LowerOptions {
   std::uint32_t window_bytes = address::kWindowBytes;
 };
 
-/// Lowers program `entry` and all that it can tail-call.
+/// Lowers program `entry` and all that it can tail-call: the verified programs that prog arrays hold.
 /// \param facts  by program index; an empty one means nothing was proven (conformance plug-in).
 /// \errors kUnsupported, naming instruction, source line and reason, for what the NIC has no means
 ///         for; or an image longer than imem_words.

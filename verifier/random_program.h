@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Test only: random programs over the maps of standard_object(), mostly sensible and sometimes not, so
+// that about half of them verify.
+#pragma once
+
+#include <cstdint>
+
+#include <kiln/program.h>
+
+namespace kiln::verifier {
+
+/// The same seed gives the same program, on every platform.
+Program random_program(std::uint64_t seed);
+
+}  // namespace kiln::verifier

@@ -33,11 +33,8 @@ AddressSpace::AddressSpace(FrameMemory& frame, MapSet& maps, AddressSpaceKind ki
       tagged_(kind == AddressSpaceKind::kTagged),
       trusted_(kind == AddressSpaceKind::kHostTrusted),
       context_bytes_(address::kCtxBytes),
-      context_(tagged_ ? address::kContext : host_address(frame.context)),
       stack_(tagged_ ? address::kStack : host_address(frame.stack)),
       arena_(tagged_ ? address::kMap : host_address(maps.arena().data())) {}
-
-std::uint64_t AddressSpace::stack_top() const { return stack_ + address::kStackBytes; }
 
 std::byte* AddressSpace::checked(std::uint64_t address, std::uint64_t size, Access access) {
   if (inside(address, size, stack_, address::kStackBytes)) {
@@ -47,8 +44,8 @@ std::byte* AddressSpace::checked(std::uint64_t address, std::uint64_t size, Acce
   if (inside(address, size, frame_->window_address + position.meta, position.end - position.meta)) {
     return frame_->window + (address - frame_->window_address);
   }
-  if (access == Access::kRead && inside(address, size, context_, context_bytes_)) {
-    return reinterpret_cast<std::byte*>(frame_->context) + (address - context_);
+  if (access == Access::kRead && inside(address, size, context(), context_bytes_)) {
+    return reinterpret_cast<std::byte*>(frame_->context) + (address - context());
   }
   const std::uint64_t offset = address - arena_;
   if (inside(address, size, arena_, maps_->arena().size()) && inside_value(offset, size, access)) {
@@ -87,14 +84,14 @@ std::string AddressSpace::explain(std::uint64_t address, std::uint64_t size, Acc
   if (address < kNullPage) {
     return what + "in the null page";
   }
-  if (access == Access::kWrite && inside(address, size, context_, context_bytes_)) {
+  if (access == Access::kWrite && inside(address, size, context(), context_bytes_)) {
     return what + "the context is read only";
   }
   const FramePosition& position = frame_->position;
   const struct {
     const char* name;
     std::uint64_t base, bytes;
-  } regions[] = {{"context", context_, context_bytes_},
+  } regions[] = {{"context", context(), context_bytes_},
                  {"stack", stack_, address::kStackBytes},
                  {"packet", frame_->window_address + position.meta, position.end - position.meta}};
   // The region that was meant is the one that is nearest, if any is near.

@@ -43,8 +43,10 @@ class AddressSpace {
   /// "outside the packet [0x30000100, 0x3000014a)": why an access is refused.
   std::string explain(std::uint64_t address, std::uint64_t size, Access access) const;
 
-  std::uint64_t context() const { return context_; }
-  std::uint64_t stack_top() const;  ///< R10 of the first function
+  std::uint64_t context() const {
+    return tagged_ ? address::kContext : reinterpret_cast<std::uintptr_t>(frame_->context);
+  }
+  std::uint64_t stack_top() const { return stack_ + address::kStackBytes; }  ///< R10 of the first function
   std::uint64_t map_value(std::uint32_t arena_offset) const { return arena_ + arena_offset; }
   /// Raw runs have no context: R1 points at the packet.
   void without_context() { context_bytes_ = 0; }
@@ -58,7 +60,6 @@ class AddressSpace {
   bool tagged_;
   bool trusted_;
   std::uint32_t context_bytes_;
-  std::uint64_t context_ = 0;
   std::uint64_t stack_ = 0;
   std::uint64_t arena_ = 0;
 };

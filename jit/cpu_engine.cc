@@ -139,11 +139,11 @@ Result<Throughput> CpuEngine::measure(std::span<const Frame> frames, const Measu
   for (const Frame& frame : frames) {
     KILN_TRY(check_length(frame, frame_.window_bytes));
   }
-  auto rack = FrameRack::make(frame_.window_bytes);
+  auto rack = FrameRack::make(frame_);
   if (!rack) {
     return rack.error();
   }
-  std::byte* const own_window = frame_.window;
+  const FrameMemory own = frame_;
   std::memset(frame_.stack, 0, address::kStackBytes);
   Throughput throughput;
   const std::uint64_t before = executed();
@@ -165,7 +165,7 @@ Result<Throughput> CpuEngine::measure(std::span<const Frame> frames, const Measu
     throughput.packets += total.packets;
     throughput.ns_per_packet.push_back(total.seconds * 1e9 / static_cast<double>(total.packets));
   }
-  frame_.move_to_window(own_window);
+  frame_ = own;
   if (failed) {
     return *failed;
   }

@@ -20,18 +20,6 @@ HelperRuntime::HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const En
       random(env.random_seed),
       print_trace(std::getenv("KILN_TRACE_PRINTK") != nullptr) {}
 
-void HelperRuntime::begin_frame() {
-  stack_top = memory.stack_top();
-  r1 = memory.context();
-  r2 = 0;
-  budget = kInstructionBudget;
-  call_depth = 0;
-  tail_calls = 0;
-  faulted = 0;
-  redirect.reset();
-  events.clear();
-}
-
 std::uint64_t HelperRuntime::fault(std::string message) {
   if (faulted == 0) {
     faulted = 1;

@@ -67,7 +67,17 @@ struct HelperRuntime : MachineState {
   std::string fault_message;
 
   /// Everything that is per frame, but the frame itself: clock, redirect, tail calls, budget.
-  void begin_frame();
+  void begin_frame() {
+    stack_top = memory.stack_top();
+    r1 = memory.context();
+    r2 = 0;
+    budget = kInstructionBudget;
+    call_depth = 0;
+    tail_calls = 0;
+    faulted = 0;
+    redirect.reset();
+    events.clear();
+  }
   /// Records the fault and returns 0, the R0 of a helper that failed so.
   std::uint64_t fault(std::string message);
   /// Readable bytes at a program's address, or nullptr after fault().

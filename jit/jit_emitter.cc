@@ -105,7 +105,7 @@ void JitEmitter::emit_entry() {
   as_.mov(x86::rbp, KILN_MACHINE(stack_top));
   as_.mov(x86::rdi, KILN_MACHINE(r1));
   as_.mov(x86::rsi, KILN_MACHINE(r2));
-  as_.call(functions_[input_.entry][0]);
+  as_.call(bodies_[input_.entry]);
   as_.bind(leave_);
   as_.add(x86::rsp, 8);
   for (const x86::Gp& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbp, x86::rbx}) {
@@ -115,24 +115,54 @@ void JitEmitter::emit_entry() {
 }
 
 void JitEmitter::emit_program(std::uint32_t program) {
+  if (input_.programs[program].insns.empty()) {
+    return;
+  }
+  emit_body(program);
   for (std::size_t number = 0; number < input_.programs[program].functions.size(); ++number) {
     emit_function(program, number);
   }
 }
 
-void JitEmitter::emit_function(std::uint32_t program, std::size_t number) {
-  const Code& code = input_.programs[program];
-  const Function& function = code.functions[number];
-  where_ = {.code = &code, .program = program, .function = &function, .slot = function.start};
+/// Function 0, as the entry and tail calls reach it.
+void JitEmitter::emit_body(std::uint32_t program) {
   as_.align(asmjit::AlignMode::kCode, 16);
-  as_.bind(functions_[program][number]);
+  as_.bind(bodies_[program]);
+  as_.sub(x86::rsp, 8);
+  emit_insns(program, 0);
+}
+
+void JitEmitter::save_registers() {
   for (const x86::Gp& reg : {x86::rbx, x86::r13, x86::r14, x86::r15}) {
     as_.push(reg);
   }
   as_.sub(x86::rsp, 8);
-  if (number == 0) {
-    as_.bind(bodies_[program]);
+}
+
+void JitEmitter::restore_registers() {
+  as_.add(x86::rsp, 8);
+  for (const x86::Gp& reg : {x86::r15, x86::r14, x86::r13, x86::rbx}) {
+    as_.pop(reg);
   }
+}
+
+void JitEmitter::emit_function(std::uint32_t program, std::size_t number) {
+  as_.align(asmjit::AlignMode::kCode, 16);
+  as_.bind(functions_[program][number]);
+  save_registers();
+  if (number != 0) {
+    emit_insns(program, number);
+    return;
+  }
+  as_.call(bodies_[program]);  // raw programs may call their own start
+  restore_registers();
+  as_.ret();
+}
+
+void JitEmitter::emit_insns(std::uint32_t program, std::size_t number) {
+  const Code& code = input_.programs[program];
+  const Function& function = code.functions[number];
+  where_ = {.code = &code, .program = program, .function = &function, .slot = function.start};
   for (std::uint32_t slot = function.start; slot < function.end; ++slot) {
     where_.slot = slot;
     const CodeInsn& insn = code.insns[slot];
@@ -274,7 +304,14 @@ void JitEmitter::tail_call() {
   as_.jz(none);
   as_.lea(x86::r10, x86::ptr(body_table_));
   as_.mov(x86::rdi, KILN_MACHINE(r1));
-  as_.jmp(x86::qword_ptr(x86::r10, x86::rax, 3, -8));
+  const x86::Mem body = x86::qword_ptr(x86::r10, x86::rax, 3, -8);
+  if (in_body()) {
+    as_.add(x86::rsp, 8);
+    as_.jmp(body);
+  } else {
+    as_.call(body);
+    exit_function();
+  }
   as_.bind(none);
 }
 
@@ -343,9 +380,10 @@ void JitEmitter::callx(const CodeInsn& insn) {
 }
 
 void JitEmitter::exit_function() {
-  as_.add(x86::rsp, 8);
-  for (const x86::Gp& reg : {x86::r15, x86::r14, x86::r13, x86::rbx}) {
-    as_.pop(reg);
+  if (in_body()) {
+    as_.add(x86::rsp, 8);
+  } else {
+    restore_registers();
   }
   as_.ret();
 }

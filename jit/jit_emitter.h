@@ -7,8 +7,9 @@
 //   R6 rbx   R7 r13  R8 r14  R9 r15                   saved by every function for its caller
 //   R10 rbp  (the BPF stack is in FrameMemory)        r12 MachineState*      r9 r10 r11 scratch
 //
-// The host stack of every function is alike: return address, four saved registers, eight bytes to align. A tail
-// call can therefore jump to the other program's body, behind its prologue. Programs without Facts get a check in
+// The body of a program saves nothing: the entry has done so, and a tail call from body to body is a jump. Functions
+// save R6 to R9 for their callers; a tail call out of a function calls the other program's body and returns
+// what it returns. Programs without Facts get a check in
 // front of every access, and a budget on jumps back; on a fault `machine.faulted` is set, the host stack is
 // cut back to the entry's, and the run returns. No C++ exception is ever thrown through this code.
 #pragma once
@@ -44,7 +45,11 @@ class JitEmitter {
   // Entry, functions, tables (jit_emitter.cc).
   void emit_entry();
   void emit_program(std::uint32_t program);
+  void emit_body(std::uint32_t program);
   void emit_function(std::uint32_t program, std::size_t number);
+  void emit_insns(std::uint32_t program, std::size_t number);
+  void save_registers();
+  void restore_registers();
   void emit_insn(const CodeInsn& insn);
   void emit_fault_paths();
   void emit_tables();
@@ -78,6 +83,7 @@ class JitEmitter {
   void shift_by_register(const CodeInsn& insn, bool is64, Op rule);
   void divide(const CodeInsn& insn, bool is64);
 
+  bool in_body() const { return where_.function->start == 0; }
   bool checked() const { return !where_.code->verified; }
   asmjit::Label slot_label(std::uint32_t slot) const { return labels_[where_.program][slot]; }
 
@@ -88,8 +94,8 @@ class JitEmitter {
   bool bmi2_;
   Where where_;
   std::vector<std::vector<asmjit::Label>> labels_;     ///< by program and slot: targets
-  std::vector<std::vector<asmjit::Label>> functions_;  ///< by program and function: with prologue
-  std::vector<asmjit::Label> bodies_;                  ///< by program: behind the prologue, for tail calls
+  std::vector<std::vector<asmjit::Label>> functions_;  ///< by program and function: callable as BPF calls
+  std::vector<asmjit::Label> bodies_;                  ///< by program: saves nothing
   asmjit::Label enter_, leave_, body_table_, fault_, check_, runaway_, too_deep_;
   std::vector<asmjit::Label> function_tables_;  ///< by program, for CALLX
 };

@@ -4,20 +4,27 @@
 namespace kiln {
 namespace {
 
-/// Windows lie a page and three cache lines apart, so that the same bytes of all frames don't compete for
+constexpr std::size_t kLine = 64;  // bytes of a cache line; a context takes one
+/// Windows lie a page and some cache lines apart, so that the same bytes of all frames don't compete for
 /// the same few cache sets.
-constexpr std::size_t kSkew = 3 * 64;
+constexpr std::size_t kSkew = 2 * kLine;
 
 }  // namespace
 
-Result<FrameRack> FrameRack::make(std::uint32_t window_bytes) {
-  FrameRack rack;
-  rack.stride_ = (window_bytes + 63) / 64 * 64 + kSkew;
-  auto pages = LowPages::map(rack.stride_ * kWindows);
+Result<FrameRack> FrameRack::make(const FrameMemory& like) {
+  const std::size_t stride = (like.window_bytes + kLine - 1) / kLine * kLine + kLine + kSkew;
+  auto pages = LowPages::map(stride * kWindows);
   if (!pages) {
     return pages.error();
   }
+  FrameRack rack;
   rack.pages_ = std::move(*pages);
+  rack.memories_.assign(kWindows, like);
+  for (std::size_t i = 0; i < kWindows; ++i) {
+    std::byte* const place = rack.pages_.data() + i * stride;
+    rack.memories_[i].context = reinterpret_cast<std::uint32_t*>(place);
+    rack.memories_[i].move_to_window(place + kLine);
+  }
   return rack;
 }
 
@@ -25,7 +32,8 @@ void FrameRack::fill(std::span<const Frame> frames) {
   KILN_CHECK(frames.size() <= kWindows);
   frames_ = frames;
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    std::memcpy(window(i) + address::kHeadroom, frames[i].data.data(), frames[i].data.size());
+    std::memcpy(memories_[i].window + address::kHeadroom, frames[i].data.data(), frames[i].data.size());
+    memories_[i].begin(frames[i]);
   }
 }
 

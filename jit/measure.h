@@ -2,16 +2,17 @@
 //
 // Timing: frames that lie ready in windows of their own, run over and over in batches.
 //
-// Inside the time of a packet: clock, redirect and tail-call state are reset, struct xdp_md is set to the
-// frame's bounds, the program runs, and, if it may write to the packet or move its ends, the frame's bytes are copied
-// back from the original (BPF_PROG_TEST_RUN does not do that; without it a program that rewrites would see its own
-// output from the second run on). Outside: filling the windows. Neither stack nor headroom is cleared between runs.
+// Inside the time of a packet: clock, redirect and tail-call state are reset, the machine is pointed at the frame's
+// context and window, the program runs, and, if it may write to the packet or move its ends, the frame's bytes and the
+// context are restored (BPF_PROG_TEST_RUN does not do that; without it a program that rewrites would see its
+// own output from the second run on). Outside: filling the windows. Neither stack nor headroom is cleared between runs.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <vector>
 
 #include <kiln/engine.h>
 
@@ -19,23 +20,24 @@
 
 namespace kiln {
 
-/// Frames in windows of their own; reused for one group of frames after another.
+/// Frames in windows of their own, each with its context; reused for one group of frames after another.
 class FrameRack {
  public:
   static constexpr std::size_t kWindows = 256;
 
+  /// \param like  the memory whose stack, window size and addressing the frames share.
   /// \errors kUnavailable: no memory.
-  static Result<FrameRack> make(std::uint32_t window_bytes);
+  static Result<FrameRack> make(const FrameMemory& like);
   /// Puts at most kWindows frames into the windows. REQUIRES: their lengths were checked; they outlive the rack.
   void fill(std::span<const Frame> frames);
 
   std::size_t size() const { return frames_.size(); }
   const Frame& frame(std::size_t i) const { return frames_[i]; }
-  std::byte* window(std::size_t i) const { return pages_.data() + i * stride_; }
+  const FrameMemory& memory(std::size_t i) const { return memories_[i]; }
 
  private:
   LowPages pages_;
-  std::size_t stride_ = 0;
+  std::vector<FrameMemory> memories_;
   std::span<const Frame> frames_;
 };
 
@@ -52,12 +54,12 @@ TimedRound time_frames(HelperRuntime& machine, const FrameRack& rack, double sec
   using Clock = std::chrono::steady_clock;
   constexpr double kLongEnough = 50e-6;  // a batch doubles until reading the clock after it does not matter
   const auto run_one = [&](std::size_t i) {
-    const Frame& frame = rack.frame(i);
-    machine.frame.move_to_window(rack.window(i));
+    machine.frame = rack.memory(i);
     if (restore) {
-      std::memcpy(machine.frame.window + address::kHeadroom, frame.data.data(), frame.data.size());
+      const std::vector<std::byte>& bytes = rack.frame(i).data;
+      std::memcpy(machine.frame.window + address::kHeadroom, bytes.data(), bytes.size());
+      machine.frame.publish();
     }
-    machine.frame.begin(frame);
     machine.begin_frame();
     const bool good = program();
     ++machine.frame_number;

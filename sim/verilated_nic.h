@@ -46,12 +46,12 @@ void load_bytes(const Port& port, std::uint8_t* bytes) {
   }
 }
 
-template <typename Verilated>
+template <typename Top>
 class VerilatedNic final : public NicModel {
  public:
   explicit VerilatedNic(const NicConfiguration& configuration) : configuration_(configuration) {
     context_.randReset(0);
-    top_ = std::make_unique<Verilated>(&context_);
+    top_ = std::make_unique<Top>(&context_);
     NicInputs inputs;
     inputs.rst_n = false;
     for (int i = 0; i < 4; ++i) {
@@ -59,7 +59,12 @@ class VerilatedNic final : public NicModel {
     }
     cycles_ = 0;
   }
-  ~VerilatedNic() override { top_->final(); }
+  ~VerilatedNic() override {
+    // The model's scopes unregister from the thread's context: with several models, say which.
+    Verilated::threadContextp(&context_);
+    top_->final();
+    top_.reset();
+  }
 
   const NicConfiguration& configuration() const override { return configuration_; }
 
@@ -81,7 +86,7 @@ class VerilatedNic final : public NicModel {
 
  private:
   void drive(const NicInputs& in) {
-    Verilated& top = *top_;
+    Top& top = *top_;
     top.rst_ni = in.rst_n;
     top.s_axil_awvalid_i = in.awvalid;
     top.s_axil_awaddr_i = in.awaddr;
@@ -103,7 +108,7 @@ class VerilatedNic final : public NicModel {
   }
 
   void sample() {
-    const Verilated& top = *top_;
+    const Top& top = *top_;
     out_.awready = top.s_axil_awready_o;
     out_.wready = top.s_axil_wready_o;
     out_.bvalid = top.s_axil_bvalid_o;
@@ -140,7 +145,7 @@ class VerilatedNic final : public NicModel {
   }
 
   void sample_retired() {
-    const Verilated& top = *top_;
+    const Top& top = *top_;
     for (std::uint32_t core = 0; core < configuration_.cores; ++core) {
       if (bits(top.retire_valid_o, core, 1) == 0) {
         continue;
@@ -168,7 +173,7 @@ class VerilatedNic final : public NicModel {
 
   NicConfiguration configuration_;
   VerilatedContext context_;
-  std::unique_ptr<Verilated> top_;
+  std::unique_ptr<Top> top_;
   NicOutputs out_;
   std::vector<RetireRecord> retired_;
 };

@@ -78,6 +78,7 @@ class Checker {
   bool check_global_functions();
   void start(u32 subprogram);
   void fill_statistics(VerifyResult& result);
+  std::vector<u32> stack_depths() const;
 
   // explore.cc: all paths from the current state.
   bool explore();

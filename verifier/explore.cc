@@ -134,7 +134,7 @@ bool Checker::explore() {
     }
     state().jumps_in_trace += slot.jump_point ? 1 : 0;
     log_instruction();
-    facts_.record(insn_, state().frame(), slot.uses);
+    facts_.record(insn_, state().frame(), slot.recorded);
     state().trace.push_back({.insn = insn_});
     next_ = insn_ + 1;
     switch (execute()) {

@@ -2,6 +2,7 @@
 #include "facts_builder.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "alu.h"
 
@@ -35,41 +36,41 @@ ValueKinds kinds_of(const Reg& reg) {
 
 /// A pointer's fixed and variable offset together.
 Bounds offset_bounds(const Reg& reg) {
-  if (reg.off == 0 || reg.is_scalar()) {
-    return reg.bounds;
-  }
   const Bounds fixed = Bounds::constant(static_cast<u64>(s64{reg.off}));
   return reg.bounds.is_constant() ? Bounds::constant(reg.bounds.value() + fixed.value())
                                   : alu(AluOp::kAdd, true, reg.bounds, fixed);
 }
 
-RegFact fact_of(const Reg& reg) {
-  const Bounds b = offset_bounds(reg);
-  const bool has_map = reg.type == RegType::kMapPtr || reg.type == RegType::kMapValue;
-  return {.kinds = kinds_of(reg),
-          .map = has_map ? reg.extra : -1,
-          .known_mask = ~b.bits.mask,
-          .known_value = b.bits.value,
-          .umin = b.w.umin,
-          .umax = b.w.umax,
-          .smin = b.w.smin,
-          .smax = b.w.smax};
+void join_into(RegFact& fact, ValueKinds kinds, s32 map, const Bounds& b) {
+  if (fact.kinds == 0) {
+    fact = {.kinds = kinds,
+            .map = map,
+            .known_mask = ~b.bits.mask,
+            .known_value = b.bits.value,
+            .umin = b.w.umin,
+            .umax = b.w.umax,
+            .smin = b.w.smin,
+            .smax = b.w.smax};
+    return;
+  }
+  fact.kinds = static_cast<ValueKinds>(fact.kinds | kinds);
+  fact.map = fact.map == map ? map : -1;
+  fact.known_mask &= ~b.bits.mask & ~(fact.known_value ^ b.bits.value);
+  fact.known_value &= fact.known_mask;
+  fact.umin = std::min(fact.umin, b.w.umin);
+  fact.umax = std::max(fact.umax, b.w.umax);
+  fact.smin = std::min(fact.smin, b.w.smin);
+  fact.smax = std::max(fact.smax, b.w.smax);
 }
 
 void join_into(RegFact& fact, const Reg& reg) {
-  const RegFact other = fact_of(reg);
-  if (fact.kinds == 0) {
-    fact = other;
-    return;
+  const bool has_map = reg.type == RegType::kMapPtr || reg.type == RegType::kMapValue;
+  const s32 map = has_map ? reg.extra : -1;
+  if (reg.off == 0 || reg.is_scalar()) {
+    join_into(fact, kinds_of(reg), map, reg.bounds);
+  } else {
+    join_into(fact, kinds_of(reg), map, offset_bounds(reg));
   }
-  fact.kinds = static_cast<ValueKinds>(fact.kinds | other.kinds);
-  fact.map = fact.map == other.map ? fact.map : -1;
-  fact.known_mask &= other.known_mask & ~(fact.known_value ^ other.known_value);
-  fact.known_value &= fact.known_mask;
-  fact.umin = std::min(fact.umin, other.umin);
-  fact.umax = std::max(fact.umax, other.umax);
-  fact.smin = std::min(fact.smin, other.smin);
-  fact.smax = std::max(fact.smax, other.smax);
 }
 
 }  // namespace
@@ -80,13 +81,12 @@ void FactsBuilder::begin() {
   stack_doubt_.assign(structure_.subprograms.size(), 0);
 }
 
-void FactsBuilder::record(u32 insn, const Frame& frame, u16 uses) {
+void FactsBuilder::record(u32 insn, const Frame& frame, u16 regs) {
   InsnFact& fact = facts_.insns[insn];
   fact.reachable = true;
-  for (unsigned i = 0; i < kRegisters; ++i) {
-    if ((uses >> i & 1) != 0) {
-      join_into(fact.regs[i], frame.regs[i]);
-    }
+  for (unsigned set = regs; set != 0; set &= set - 1) {
+    const unsigned i = static_cast<unsigned>(std::countr_zero(set));
+    join_into(fact.regs[i], frame.regs[i]);
   }
 }
 
@@ -123,7 +123,7 @@ Facts FactsBuilder::finish(std::vector<u32> stack_depth) {
   for (InsnFact& fact : facts_.insns) {
     for (RegFact& reg : fact.regs) {
       if (fact.reachable && reg.kinds == 0) {
-        reg.kinds = kAnything;  // not read here, so not recorded
+        reg.kinds = kAnything;  // not recorded
       }
     }
   }

@@ -22,8 +22,9 @@ class FactsBuilder {
       : program_(program), structure_(structure) {}
 
   void begin();
-  /// The registers in `uses` as they are before `insn`.
-  void record(u32 insn, const Frame& frame, u16 uses);
+  /// The registers in `regs` as they are before `insn`. They must be live there: others are not
+  /// compared when paths are left out, so nothing can be said of them.
+  void record(u32 insn, const Frame& frame, u16 regs);
   /// A load, store or atomic whose first byte lies at `low` to `high` from the base.
   void record_memory(u32 insn, RegType region, s64 low, s64 high);
   void record_branch(u32 insn, bool taken);

@@ -99,6 +99,14 @@ void compute_live_registers(const Program& program, Structure& structure) {
       structure.slots[at].live = before;
     }
   }
+  for (u32 at = 0; at < size; ++at) {
+    structure.slots[at].recorded = static_cast<u16>(structure.slots[at].recorded | effects[at].use);
+    const Successors next = successors(structure, program, at);
+    if (next.count == 1) {
+      SlotInfo& there = structure.slots[next.at[0]];
+      there.recorded = static_cast<u16>(there.recorded | (effects[at].def & there.live));
+    }
+  }
 }
 
 }  // namespace kiln::verifier

@@ -6,6 +6,7 @@
 #include "random_program.h"
 
 #include <array>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -487,6 +488,21 @@ Program random_program(std::uint64_t seed) {
     std::exit(1);
   }
   program.insns = *insns;
+  std::set<std::uint32_t> starts = {0};
+  for (std::uint32_t at = 0; at < program.insns.size(); ++at) {
+    const InsnInfo* info = find_insn(program.insns[at]);
+    if (info != nullptr && info->op == Op::CALL_LOCAL) {
+      starts.insert(static_cast<std::uint32_t>(static_cast<std::int64_t>(at) + 1 + program.insns[at].imm));
+    }
+  }
+  for (const std::uint32_t start : starts) {
+    const auto after = starts.upper_bound(start);
+    Subprogram sub;
+    sub.name = fmt::format("f{}", start);
+    sub.start = start;
+    sub.end = after == starts.end() ? static_cast<std::uint32_t>(program.insns.size()) : *after;
+    program.subprograms.push_back(sub);
+  }
   return program;
 }
 

@@ -33,6 +33,7 @@ struct SlotInfo {
   bool jump_point = false;   ///< reached otherwise than from the slot before
   u16 live = 0;              ///< registers read later on some path before being written
   u16 uses = 0;              ///< registers the instruction reads
+  u16 recorded = 0;          ///< of the live ones, those that Facts tell of: read here, or just written
   u32 subprogram = 0;
 };
 
@@ -54,7 +55,7 @@ struct Successors {
 };
 Successors successors(const Structure& structure, const Program& program, u32 at);
 
-/// liveness.cc: SlotInfo::uses and SlotInfo::live.
+/// liveness.cc: SlotInfo::uses, live and recorded.
 void compute_live_registers(const Program& program, Structure& structure);
 
 }  // namespace kiln::verifier

@@ -102,6 +102,16 @@ void Checker::fill_statistics(VerifyResult& result) {
   result.peak_states = peak_states_;
 }
 
+/// Bytes of stack in Program's order of subprograms; in ours if the program lists none.
+std::vector<u32> Checker::stack_depths() const {
+  std::vector<u32> depths;
+  for (const Subprogram& sub : program_.subprograms) {
+    const s64 index = structure_.subprogram_at(sub.start);
+    depths.push_back(index < 0 ? 0 : stack_depth_[static_cast<std::size_t>(index)]);
+  }
+  return depths.empty() ? stack_depth_ : depths;
+}
+
 VerifyResult Checker::run() {
   const auto began = std::chrono::steady_clock::now();
   VerifyResult result;
@@ -126,7 +136,7 @@ VerifyResult Checker::run() {
       std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count();
   fill_statistics(result);
   if (result.accepted) {
-    result.facts = facts_.finish(stack_depth_);
+    result.facts = facts_.finish(stack_depths());
   }
   result.message = message_;
   result.insn = failed_insn_;

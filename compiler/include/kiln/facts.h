@@ -39,7 +39,8 @@ constexpr bool only(ValueKinds set, ValueKind kind) {
   return set == static_cast<ValueKinds>(kind);
 }
 
-/// A register before an instruction. For pointers the ranges are of the offset from the base (stack:
+/// A register before an instruction. Told of are registers that the instruction reads, and those that
+/// the one before it wrote if they are read later; for all others every kind is possible. For pointers the ranges are of the offset from the base (stack:
 /// from R10 of the current frame; packet: from data; map value: from the value's start).
 struct RegFact {
   ValueKinds kinds = 0;
@@ -60,8 +61,8 @@ struct InsnFact {
   bool branch_not_taken = false;  ///< some path falls through
   std::array<RegFact, kRegisters> regs{};
 
-  // A load, store or atomic: what its base register points at (also in regs) and
-  // the range of the byte offset it touches, base register offset and `off` included.
+  // A load, store or atomic: what its base register points at (also in regs) and the range of the
+  // offset of the first byte it touches, base register offset and `off` included.
   ValueKinds memory = 0;
   std::int64_t offset_min = 0;
   std::int64_t offset_max = 0;

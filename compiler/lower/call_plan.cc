@@ -107,7 +107,7 @@ class Planner {
       case Helper::tail_call:
         return tail_call();
       case Helper::redirect:
-        find_context(1);
+        find_context();
         use(1);
         if (!plan_.constant[2]) {
           use(2);
@@ -120,16 +120,18 @@ class Planner {
       case Helper::xdp_adjust_head:
       case Helper::xdp_adjust_tail:
       case Helper::xdp_adjust_meta:
-        find_context(1);
+        find_context();
         if (!plan_.constant[2]) {
           use(2);
         }
         return;
       case Helper::get_smp_processor_id:
-        find_context(6);
+        find_context();
+        return;
+      case Helper::get_prandom_u32:
+        plan_.result = Value::unknown(0xffff'ffff);
         return;
       case Helper::ktime_get_ns:
-      case Helper::get_prandom_u32:
         return;
       default:
         plan_.problem = fmt::format("the NIC has no helper bpf_{}", info.name);
@@ -140,9 +142,9 @@ class Planner {
 
   const CoreMap& map() const { return at_.view.maps()[plan_.map]; }
 
-  /// Prefers `first`, then registers that survive calls.
-  void find_context(unsigned first) {
-    for (const unsigned reg : {first, 6u, 7u, 8u, 9u, 1u}) {
+  /// Prefers registers that survive calls: what was put into R1 for this call may then go.
+  void find_context() {
+    for (const unsigned reg : {6u, 7u, 8u, 9u, 1u}) {
       if (at_.constant(reg) == std::uint64_t{address::kContext}) {
         plan_.context = static_cast<std::uint8_t>(reg);
         use(reg);
@@ -155,7 +157,6 @@ class Planner {
     const auto frame = at_.frame_offset(reg);
     if (frame && fits_off(*frame) && fits_off(*frame + bytes)) {
       plan_.stack_reads.push_back({*frame, *frame + bytes});
-      use(kFramePointer);
       return {.reg = kFramePointer, .offset = static_cast<std::int32_t>(*frame), .local = true, .frame = frame};
     }
     constexpr auto kLocal = static_cast<ValueKinds>(
@@ -163,7 +164,6 @@ class Planner {
         static_cast<unsigned>(ValueKind::kPacketMeta) | static_cast<unsigned>(ValueKind::kContext));
     const ValueKinds kinds = at_.kinds(reg);
     plan_.reads_any_stack |= has(kinds, ValueKind::kStack);
-    use(reg);
     return {.reg = reg, .offset = 0, .local = (kinds & ~kLocal) == 0 && kinds != 0, .frame = std::nullopt};
   }
 
@@ -219,6 +219,15 @@ class Planner {
     return piece.bytes == 4 || fits_imm(piece.number);
   }
 
+  /// The base register, if there are pieces that have to be read from memory.
+  void use_base(const Operand& operand, const std::vector<Piece>& pieces) {
+    const bool reads = std::any_of(pieces.begin(), pieces.end(),
+                                   [](const Piece& piece) { return piece.from == Piece::From::kMemory; });
+    if (reads || pieces.empty()) {
+      use(operand.reg);
+    }
+  }
+
   /// Cuts a key into pushes. \param forbidden  registers that change before the last push.
   void key(unsigned reg, RegMask forbidden) {
     const std::uint32_t bytes = map().key_size;
@@ -235,6 +244,7 @@ class Planner {
       }
       plan_.key_pieces.push_back(piece);
     }
+    use_base(plan_.key, plan_.key_pieces);
   }
 
   /// An array's index is its key: 4 bytes behind R2.
@@ -249,6 +259,8 @@ class Planner {
     }
     if (plan_.index.constant || plan_.index.reg != kNoRegister) {
       drop_read(plan_.key, 0, 4);
+    } else {
+      use(plan_.key.reg);
     }
     plan_.index.in_range = known != nullptr && known->max < map().max_entries;
   }
@@ -262,7 +274,7 @@ class Planner {
       return;
     }
     if (needs_cpu()) {
-      find_context(6);
+      find_context();
     }
     if (!is_array_like(type)) {
       key(2, 0);
@@ -286,6 +298,7 @@ class Planner {
     const std::uint32_t bytes = map().value_size;
     plan_.value = operand(3, bytes);
     if (bytes > kMaxUnrolledValue) {
+      use(plan_.value.reg);
       return;
     }
     for (std::uint32_t at = 0; at < bytes;) {
@@ -299,6 +312,7 @@ class Planner {
       plan_.value_pieces.push_back(piece);
       at += piece.bytes;
     }
+    use_base(plan_.value, plan_.value_pieces);
   }
 
   /// The engine has no unit for adding and removing prefixes.
@@ -319,7 +333,7 @@ class Planner {
       return;
     }
     if (needs_cpu()) {
-      find_context(6);
+      find_context();
     }
     if (is_array_like(type)) {
       array_index(2, bit(0));
@@ -348,7 +362,7 @@ class Planner {
       plan_.problem = "a tail call needs a prog_array";
       return;
     }
-    find_context(1);
+    find_context();
     plan_.index = {.constant = std::nullopt, .in_range = at_.max(3) < map().max_entries, .reg = 3};
     if (plan_.constant[3]) {
       plan_.index.constant = static_cast<std::uint32_t>(*plan_.constant[3]);
@@ -373,7 +387,7 @@ class Planner {
       plan_.problem = "the NIC does not send one frame to all devices of a map (BPF_F_BROADCAST)";
       return;
     }
-    find_context(6);
+    find_context();
     use(2);  // also stored as the target
     if (!plan_.constant[3]) {
       use(3);
@@ -386,6 +400,7 @@ class Planner {
   }
 
   void csum_diff() {
+    plan_.result = Value::unknown(0xffff);
     for (const unsigned reg : {1u, 3u}) {
       Operand& bytes = reg == 1 ? plan_.key : plan_.value;
       const auto size = plan_.constant[reg + 1];
@@ -394,6 +409,7 @@ class Planner {
       }
       if (size) {
         bytes = operand(reg, static_cast<std::uint32_t>(*size));
+        use(bytes.reg);
         continue;
       }
       use(reg);

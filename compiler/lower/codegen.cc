@@ -216,10 +216,13 @@ void Codegen::restore(std::uint32_t function) {
   }
 }
 
-void Codegen::leave(std::uint32_t function) {
+void Codegen::leave(std::uint32_t function, unsigned result) {
   if (function == 0 && role_ == Role::kProgram) {
-    e_.emit(core(CoreOp::EXIT, 0, 0, 0, 0));
+    e_.emit(core(CoreOp::EXIT, 0, result, 0, 0));
     return;
+  }
+  if (result != 0) {
+    e_.emit(reg_reg(Op::MOV64_REG, 0, result));
   }
   restore(function);
   e_.emit(core(CoreOp::JR, 0, kLinkRegister, 0, 0));
@@ -265,7 +268,7 @@ void Codegen::tail_call(std::uint32_t slot) {
     e_.emit(reg_imm(Op::ADD64_IMM, kSaveRegister, -below));
     e_.emit(core(CoreOp::JALR, kLinkRegister, kScratch0, 0, 0));
     e_.emit(reg_imm(Op::ADD64_IMM, kSaveRegister, below));
-    leave(function);
+    leave(function, 0);
   }
   e_.bind(out);
 }
@@ -276,7 +279,7 @@ void Codegen::packet_load(std::uint32_t slot) {
   gen_packet_load(gen_, steps_.at[slot], fail);
   e_.cold([this, fail, function] {
     e_.bind(fail);
-    leave(function);
+    leave(function, 0);
   });
 }
 
@@ -301,7 +304,7 @@ void Codegen::emit_step(std::uint32_t slot) {
       e_.branch(step.insn, label_of(resolve(view_.target(slot))));
       break;
     case Step::Kind::kExit:
-      leave(view_.function_of(slot));
+      leave(view_.function_of(slot), step.insn.src);
       break;
     case Step::Kind::kCall:
       call(slot);

@@ -34,7 +34,7 @@ class Codegen {
   void emit_step(std::uint32_t slot);
   void begin(std::uint32_t slot);
   void jump_to(std::uint32_t from, std::uint32_t target);
-  void leave(std::uint32_t function);
+  void leave(std::uint32_t function, unsigned result);
   void restore(std::uint32_t function);
   void call(std::uint32_t slot);
   void tail_call(std::uint32_t slot);

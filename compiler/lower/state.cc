@@ -2,6 +2,7 @@
 #include "state.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace kiln::lowering {
 namespace {
@@ -26,14 +27,19 @@ Value join(const Value& left, const Value& right) {
     return left;
   }
   if (const std::uint64_t a = map_set(left), b = map_set(right); a != 0 && b != 0) {
-    return {Value::Kind::kMaps, a | b};
+    return {Value::Kind::kMaps, a | b, ~std::uint64_t{0}};
   }
   const auto never_zero = [](const Value& value) {
     return value.kind == Value::Kind::kNonZero || value.kind == Value::Kind::kFrame ||
            value.kind == Value::Kind::kMaps ||
            (value.kind == Value::Kind::kConstant && value.number != 0);
   };
-  return never_zero(left) && never_zero(right) ? Value::non_zero() : Value{};
+  return never_zero(left) && never_zero(right) ? Value::non_zero() : Value::unknown(left.bits | right.bits);
+}
+
+/// The largest number with no bit above the highest of `bits`.
+std::uint64_t below_power(std::uint64_t bits) {
+  return bits == 0 ? 0 : ~std::uint64_t{0} >> std::countl_zero(bits);
 }
 
 Word join(const Word& left, const Word& right) {
@@ -54,8 +60,17 @@ const Word* State::word(std::int64_t offset) const {
   return &words[static_cast<std::size_t>((offset - kFrameBottom) / 4)];
 }
 
+void State::note_copy(unsigned dst, unsigned src) {
+  const std::uint8_t root = copy_of[src] == kNoRegister ? static_cast<std::uint8_t>(src) : copy_of[src];
+  copy_of[dst] = root == dst ? kNoRegister : root;
+}
+
 void State::set(unsigned reg, const Value& value) {
   regs[reg] = value;
+  copy_of[reg] = kNoRegister;
+  for (std::uint8_t& root : copy_of) {
+    root = root == reg ? kNoRegister : root;
+  }
   for (Word& word : words) {
     if (word.reg == reg) {
       word.reg = kNoRegister;
@@ -80,12 +95,11 @@ void State::store(std::int64_t offset, unsigned bytes, std::uint8_t reg, std::op
   }
   const auto at = static_cast<std::size_t>((offset - kFrameBottom) / 4);
   const auto half = [&](bool high) {
-    if (number) {
-      return Word::constant(static_cast<std::uint32_t>(high ? *number >> 32 : *number));
-    }
     const bool small = max <= std::numeric_limits<std::uint32_t>::max();
     Word word;
-    if (small) {
+    if (number) {
+      word = Word::constant(static_cast<std::uint32_t>(high ? *number >> 32 : *number));
+    } else if (small) {
       word.max = high ? 0 : static_cast<std::uint32_t>(max);
     }
     word.reg = reg;
@@ -104,6 +118,7 @@ State join(const State& left, const State& right) {
   State both;
   for (std::size_t i = 0; i < both.regs.size(); ++i) {
     both.regs[i] = join(left.regs[i], right.regs[i]);
+    both.copy_of[i] = left.copy_of[i] == right.copy_of[i] ? left.copy_of[i] : kNoRegister;
   }
   for (std::size_t i = 0; i < both.words.size(); ++i) {
     both.words[i] = join(left.words[i], right.words[i]);
@@ -136,9 +151,38 @@ std::uint64_t At::max(unsigned reg) const {
   if (const auto number = constant(reg)) {
     return *number;
   }
+  const std::uint64_t by_bits = below_power(state.regs[reg].bits);
   const RegFact* fact = view.fact(slot, reg);
   const bool scalar = fact != nullptr && only(fact->kinds, ValueKind::kScalar);
-  return scalar ? fact->umax : std::numeric_limits<std::uint64_t>::max();
+  return scalar ? std::min(fact->umax, by_bits) : by_bits;
+}
+
+std::uint64_t At::possible_bits(unsigned reg) const {
+  if (const auto number = constant(reg)) {
+    return *number;
+  }
+  std::uint64_t bits = state.regs[reg].bits & below_power(max(reg));
+  if (const RegFact* fact = view.fact(slot, reg); fact != nullptr && only(fact->kinds, ValueKind::kScalar)) {
+    bits &= ~fact->known_mask | fact->known_value;
+  }
+  return bits;
+}
+
+unsigned At::root(unsigned reg) const {
+  if (!view.proven()) {
+    return reg;
+  }
+  if (const auto number = constant(reg)) {
+    // A constant is made anew in each register that needs it; the context is kept where calls leave it.
+    for (const unsigned kept : {6u, 7u, 8u, 9u}) {
+      if (*number == address::kContext && constant(kept) == number) {
+        return kept;
+      }
+    }
+    return reg;
+  }
+  const std::uint8_t root = state.copy_of[reg];
+  return root == kNoRegister ? reg : root;
 }
 
 bool At::non_zero(unsigned reg) const {

@@ -27,11 +27,15 @@ struct Value {
   };
   Kind kind = Kind::kUnknown;
   std::uint64_t number = 0;
+  std::uint64_t bits = ~std::uint64_t{0};  ///< those that may be set
   bool operator==(const Value&) const = default;
 
-  static Value constant(std::uint64_t number) { return {Kind::kConstant, number}; }
-  static Value frame(std::int64_t offset) { return {Kind::kFrame, static_cast<std::uint64_t>(offset)}; }
-  static Value non_zero() { return {Kind::kNonZero, 0}; }
+  static Value unknown(std::uint64_t bits) { return {Kind::kUnknown, 0, bits}; }
+  static Value constant(std::uint64_t number) { return {Kind::kConstant, number, number}; }
+  static Value frame(std::int64_t offset) {
+    return {Kind::kFrame, static_cast<std::uint64_t>(offset), ~std::uint64_t{0}};
+  }
+  static Value non_zero() { return {Kind::kNonZero, 0, ~std::uint64_t{0}}; }
 };
 
 inline constexpr std::uint8_t kNoRegister = 0xff;
@@ -50,15 +54,24 @@ struct Word {
 
 inline constexpr std::uint32_t kFrameWords = address::kStackBytes / 4;
 
+constexpr std::array<std::uint8_t, kRegisters> no_copies() {
+  std::array<std::uint8_t, kRegisters> none{};
+  none.fill(kNoRegister);
+  return none;
+}
+
 struct State {
   std::array<Value, kRegisters> regs{};
   std::array<Word, kFrameWords> words{};  ///< word i: bytes 4i - 512 .. from R10
+  std::array<std::uint8_t, kRegisters> copy_of = no_copies();  ///< the register with the same value, if there is one
   bool operator==(const State&) const = default;
 
   /// The word at this offset from R10, or nullptr if it is not aligned or not in the frame.
   const Word* word(std::int64_t offset) const;
 
   void set(unsigned reg, const Value& value);
+  /// After set(): the registers are equal now.
+  void note_copy(unsigned dst, unsigned src);
   void forget_words() { words.fill(Word{}); }
   /// Nothing is known of bytes [from, to) any more.
   void forget_bytes(std::int64_t from, std::int64_t to);
@@ -79,6 +92,9 @@ struct At {
 
   std::optional<std::uint64_t> constant(unsigned reg) const;
   std::uint64_t max(unsigned reg) const;
+  std::uint64_t possible_bits(unsigned reg) const;
+  /// The register to read instead of this one: an older one with the same value.
+  unsigned root(unsigned reg) const;
   bool non_zero(unsigned reg) const;
   /// Byte offset from this frame's R10.
   std::optional<std::int64_t> frame_offset(unsigned reg) const;

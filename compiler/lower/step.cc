@@ -13,22 +13,6 @@ constexpr std::uint64_t kMax32 = 0xffff'ffff;
 
 bool is_alu32(const Insn& insn) { return insn.cls() == 0x04; }
 
-/// The bits that may be set in a register.
-std::uint64_t possible_bits(const At& at, unsigned reg) {
-  std::uint64_t bits = ~std::uint64_t{0};
-  if (const RegFact* fact = at.view.fact(at.slot, reg); fact != nullptr && only(fact->kinds, ValueKind::kScalar)) {
-    bits = ~fact->known_mask | fact->known_value;
-  }
-  for (std::uint64_t limit = 0xff;; limit = limit << 8 | 0xff) {
-    if (at.max(reg) <= limit) {
-      return bits & limit;
-    }
-    if (limit == ~std::uint64_t{0}) {
-      return bits;
-    }
-  }
-}
-
 /// Immediate shift counts and divisors that the verifier would refuse are kept in registers.
 bool has_immediate_form(const Insn& insn, std::uint64_t number) {
   switch (find_insn(insn)->op) {
@@ -53,16 +37,20 @@ bool has_immediate_form(const Insn& insn, std::uint64_t number) {
 /// Does the instruction leave its destination as it was?
 bool is_identity(const At& at) {
   const Insn& insn = at.view.insn(at.slot);
-  const bool fits32 = possible_bits(at, insn.dst) <= kMax32;
+  const bool fits32 = at.possible_bits(insn.dst) <= kMax32;
+  const Value result = result_of(at);
+  if (result.kind == Value::Kind::kConstant && at.constant(insn.dst) == result.number) {
+    return true;
+  }
   switch (at.view.op(at.slot)) {
     case Op::MOV64_REG:
       return insn.dst == insn.src;
     case Op::MOV32_REG:
       return insn.dst == insn.src && fits32;
     case Op::AND64_IMM:
-      return (possible_bits(at, insn.dst) & ~static_cast<std::uint64_t>(std::int64_t{insn.imm})) == 0;
+      return (at.possible_bits(insn.dst) & ~static_cast<std::uint64_t>(std::int64_t{insn.imm})) == 0;
     case Op::AND32_IMM:
-      return (possible_bits(at, insn.dst) & ~std::uint64_t{static_cast<std::uint32_t>(insn.imm)}) == 0;
+      return (at.possible_bits(insn.dst) & ~std::uint64_t{static_cast<std::uint32_t>(insn.imm)}) == 0;
     case Op::ADD64_IMM:
     case Op::SUB64_IMM:
     case Op::OR64_IMM:
@@ -71,12 +59,17 @@ bool is_identity(const At& at) {
     case Op::RSH64_IMM:
     case Op::ARSH64_IMM:
       return insn.imm == 0;
+    case Op::ADD64_REG:
+    case Op::SUB64_REG:
+    case Op::OR64_REG:
+    case Op::XOR64_REG:
+      return at.constant(insn.src) == std::uint64_t{0};
     case Op::LE64:
       return true;
     case Op::LE32:
       return fits32;
     case Op::LE16:
-      return possible_bits(at, insn.dst) <= 0xffff;
+      return at.possible_bits(insn.dst) <= 0xffff;
     default:
       return false;
   }
@@ -135,7 +128,8 @@ class StepMaker {
         return;
       case Form::kExit:
         step.kind = Step::Kind::kExit;
-        step.uses = bit(0);
+        step.insn.src = static_cast<std::uint8_t>(view_.in_main(at.slot) ? at.root(0) : 0);
+        step.uses = bit(step.insn.src);
         return;
       case Form::kLdPacket:
         step.kind = Step::Kind::kPacket;
@@ -164,13 +158,14 @@ class StepMaker {
     if (is_identity(at) || constant(at, step)) {
       return;
     }
+    simplify_sum(at, step);
     step.kind = Step::Kind::kPlain;
     step.pure = true;
     step.defs = bit(step.insn.dst);
     if (pair_of_shifts(at, step)) {
       return;
     }
-    const Form form = view_.row(at.slot)->form;
+    const Form form = find_insn(step.insn)->form;
     if (form == Form::kAluReg && step.insn.off == 0) {
       use_immediate(at, step, !is_alu32(step.insn));
     }
@@ -179,7 +174,22 @@ class StepMaker {
     step.uses = reads_dst ? bit(step.insn.dst) : RegMask{0};
     const Form now = find_insn(step.insn)->form;
     if (now == Form::kAluReg || now == Form::kMovSx) {
+      step.insn.src = static_cast<std::uint8_t>(at.root(step.insn.src));
       step.uses |= bit(step.insn.src);
+    }
+    if (op == Op::MOV64_REG && step.insn.src == step.insn.dst) {
+      step.kind = Step::Kind::kNothing;  // the copy goes back to where it came from
+      step.pure = false;
+      step.defs = step.uses = 0;
+    }
+  }
+
+  /// 0 + x is x.
+  static void simplify_sum(const At& at, Step& step) {
+    const Op op = find_insn(step.insn)->op;
+    const bool sum = op == Op::ADD64_REG || op == Op::OR64_REG || op == Op::XOR64_REG;
+    if (sum && at.constant(step.insn.dst) == std::uint64_t{0}) {
+      step.insn = reg_reg(Op::MOV64_REG, step.insn.dst, step.insn.src);
     }
   }
 
@@ -197,7 +207,7 @@ class StepMaker {
     }
     Step& other = steps_.at[second];
     other.reachable = true;
-    if (!sign && possible_bits(at, step.insn.dst) <= kMax32) {
+    if (!sign && at.possible_bits(step.insn.dst) <= kMax32) {
       step.kind = Step::Kind::kNothing;
       step.pure = false;
       step.defs = 0;
@@ -220,7 +230,7 @@ class StepMaker {
   }
 
   void wide(const At& at, Step& step, std::optional<Error>& error) {
-    if (!constant(at, step)) {
+    if (!is_identity(at) && !constant(at, step)) {
       error = view_.refuse(at.slot, "the NIC knows maps by index only");
     }
   }
@@ -252,6 +262,7 @@ class StepMaker {
       step.reads.push_back(range);
     } else {
       read_by_facts(at, step, bytes);
+      step.insn.src = static_cast<std::uint8_t>(at.root(step.insn.src));
     }
     step.uses = bit(step.insn.src);
   }
@@ -276,12 +287,15 @@ class StepMaker {
       if (number && (bytes < 8 || fits_imm(*number))) {
         step.insn = store_imm(bytes, step.insn.dst, step.insn.off, static_cast<std::int32_t>(*number));
       } else {
+        step.insn.src = static_cast<std::uint8_t>(at.root(step.insn.src));
         step.uses = bit(step.insn.src);
       }
     }
     if (StackRange range; rebase(at, step.insn.dst, step.insn.off, range, bytes)) {
       step.writes.push_back(range);
       step.may_drop_store = view_.proven();
+    } else {
+      step.insn.dst = static_cast<std::uint8_t>(at.root(step.insn.dst));
     }
     step.uses |= bit(step.insn.dst);
   }
@@ -336,8 +350,10 @@ class StepMaker {
     if (view_.row(at.slot)->form == Form::kJmpReg) {
       use_immediate(at, step, step.insn.cls() == 0x05);
     }
+    step.insn.dst = static_cast<std::uint8_t>(at.root(step.insn.dst));
     step.uses = bit(step.insn.dst);
     if (find_insn(step.insn)->form == Form::kJmpReg) {
+      step.insn.src = static_cast<std::uint8_t>(at.root(step.insn.src));
       step.uses |= bit(step.insn.src);
     }
   }

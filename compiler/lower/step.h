@@ -21,7 +21,7 @@ struct Step {
     kPlain,     ///< `insn` as it is: arithmetic, load or store
     kBranch,    ///< `insn`, by `ways`
     kJump,
-    kExit,
+    kExit,      ///< the result is in insn.src: R0, or in the program itself what R0 is a copy of
     kCall,      ///< of the function at `callee`
     kHelper,    ///< plan
     kAtomic,

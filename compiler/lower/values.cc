@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "values.h"
 
+#include <bit>
+
 #include "call_plan.h"
 
 namespace kiln::lowering {
@@ -183,6 +185,66 @@ Value computed(const At& at) {
   }
 }
 
+/// x + y for the highest possible x and y, or nothing if that overflows.
+std::uint64_t sum_bits(std::uint64_t x, std::uint64_t y) {
+  const std::uint64_t sum = x + y;
+  return sum < x || sum == 0 ? ~std::uint64_t{0} : ~std::uint64_t{0} >> std::countl_zero(sum);
+}
+
+/// Bits that may be set in the result of arithmetic or a load.
+std::uint64_t result_bits(const At& at) {
+  constexpr std::uint64_t kAll = ~std::uint64_t{0}, kLow = 0xffff'ffff;
+  const Insn& insn = at.view.insn(at.slot);
+  const InsnInfo& row = *at.view.row(at.slot);
+  const auto dst = [&] { return at.possible_bits(insn.dst); };
+  const auto src = [&] { return at.possible_bits(insn.src); };
+  const std::uint64_t imm = sign_extended(insn.imm);
+  const bool shift = row.form == Form::kAluImm && insn.imm >= 0 && insn.imm < 64;
+  switch (row.op) {
+    case Op::MOV64_REG:
+      return src();
+    case Op::MOV32_REG:
+      return src() & kLow;
+    case Op::AND64_IMM:
+      return dst() & imm;
+    case Op::AND32_IMM:
+      return dst() & imm & kLow;
+    case Op::AND64_REG:
+      return dst() & src();
+    case Op::AND32_REG:
+      return dst() & src() & kLow;
+    case Op::OR64_IMM:
+    case Op::XOR64_IMM:
+      return dst() | imm;
+    case Op::OR64_REG:
+    case Op::XOR64_REG:
+      return dst() | src();
+    case Op::LSH64_IMM:
+      return shift ? dst() << insn.imm : kAll;
+    case Op::RSH64_IMM:
+      return shift ? dst() >> insn.imm : kAll;
+    case Op::ADD64_IMM:
+      return insn.imm >= 0 ? sum_bits(at.max(insn.dst), imm) : kAll;
+    case Op::ADD64_REG:
+      return sum_bits(at.max(insn.dst), at.max(insn.src));
+    case Op::LDXB:
+      return 0xff;
+    case Op::LDXH:
+    case Op::BE16:
+    case Op::BSWAP16:
+      return 0xffff;
+    case Op::LE16:
+      return dst() & 0xffff;
+    case Op::LDXW:
+    case Op::BE32:
+    case Op::LE32:
+    case Op::BSWAP32:
+      return kLow;
+    default:
+      return insn.cls() == 0x04 && row.form != Form::kEnd ? kLow : kAll;  // 32-bit results are zero-extended
+  }
+}
+
 /// A store or atomic: what the frame's words hold afterwards.
 void apply_store(const At& at, State& after) {
   const Insn& insn = at.view.insn(at.slot);
@@ -238,6 +300,9 @@ State after(const At& at) {
     case Form::kLoad:
     case Form::kLd64:
       state.set(insn.dst, result_of(at));
+      if (at.view.op(at.slot) == Op::MOV64_REG && insn.src != insn.dst) {
+        state.note_copy(insn.dst, insn.src);
+      }
       break;
     case Form::kStoreImm:
     case Form::kStoreReg:
@@ -296,9 +361,15 @@ std::optional<std::uint32_t> callee_of(const At& at) {
 }
 
 Value result_of(const At& at) {
-  const Value value = computed(at);
+  Value value = computed(at);
   if (value.kind == Value::Kind::kConstant) {
     return value;
+  }
+  if (value.kind == Value::Kind::kUnknown) {
+    value.bits &= result_bits(at);
+    if (value.bits == 0) {
+      return Value::constant(0);
+    }
   }
   const RegFact* next = at.view.fact(at.view.next(at.slot), at.view.insn(at.slot).dst);
   return next != nullptr && next->is_constant() ? Value::constant(next->umin) : value;

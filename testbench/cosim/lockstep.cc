@@ -187,7 +187,16 @@ std::optional<std::string> Lockstep::compare(std::span<const InterpState> steps,
     return listing(frame, "the core has ended the frame, the interpreter goes on");
   }
   frame.step = next_step;
-  return registers(frame, steps[next_step], 1);
+  // The verdict is EXIT's source register. Where that is not R0, it need not hold R0's upper half.
+  const unsigned source = decode(records.back().insn).src;
+  if (source == 0) {
+    return registers(frame, steps[next_step], 1);
+  }
+  const auto verdict = static_cast<std::uint32_t>(steps[next_step].regs[0]);
+  if (!frame.known[source] || static_cast<std::uint32_t>(frame.regs[source]) != verdict) {
+    return listing(frame, fmt::format("the verdict should be {:x}; the core has {:x}", verdict, frame.regs[source]));
+  }
+  return std::nullopt;
 }
 
 }  // namespace kiln::cosim

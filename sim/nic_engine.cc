@@ -141,7 +141,9 @@ class NicEngine final : public Engine {
 
  private:
   Result<void> check_frame(const Frame& frame) const {
-    if (!environment_.fits(frame.data.size())) {
+    const bool short_frame = options_.short_frames && !frame.data.empty() &&
+                             frame.data.size() < Environment::kMinFrame;
+    if (!short_frame && !environment_.fits(frame.data.size())) {
       return Error{Errc::kInput, fmt::format("a frame of {} bytes: {} to {} fit", frame.data.size(),
                                              Environment::kMinFrame, environment_.max_frame())};
     }

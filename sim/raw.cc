@@ -81,7 +81,7 @@ Result<std::uint64_t> run_raw_nic(std::span<const Insn> insns, std::span<std::by
   // Never destroyed: at exit Verilator's own statics would go before it.
   static auto& engine = *new std::unique_ptr<Engine>;
   if (!engine) {
-    engine = make_nic({}, [](const RetireRecord& record) {
+    engine = make_nic({.short_frames = true}, [](const RetireRecord& record) {
       if (record.rd_we) {
         registers[record.rd] = record.rd_data;
       }
@@ -99,7 +99,7 @@ Result<std::uint64_t> run_raw_nic(std::span<const Insn> insns, std::span<std::by
   KILN_TRY(engine->load(verified, 0, std::move(maps).value(), Environment{}));
   Frame frame;
   frame.data.assign(memory.begin(), memory.end());
-  frame.data.resize(std::max(frame.data.size(), Environment::kMinFrame));
+  frame.data.resize(std::max<std::size_t>(frame.data.size(), 1));
   auto outcome = engine->run(frame);
   if (!outcome) {
     engine.reset();  // it may still run that frame

@@ -41,6 +41,7 @@ struct NicOptions {
   std::uint32_t cores = 1;     ///< enabled; a configuration with at least as many is used
   std::uint32_t threads = 8;   ///< enabled on each core; 1 is allowed
   std::uint64_t max_cycles = 10'000'000;  ///< for one frame in exact mode, then kFault
+  bool short_frames = false;  ///< takes frames from 1 byte on (raw programs), not from 14
 };
 
 /// run() keeps one frame in flight; measure() keeps the NIC full and counts clock edges, after a

@@ -109,6 +109,7 @@ class Checker {
   bool execute_scalar_alu(const Reg& source);
   void fork_mask();
   void link_copies(Reg& source);
+  std::optional<s32> link_distance(const Reg& dst, const Reg& source) const;
 
   // pointer_math.cc: pointer plus or minus scalar.
   bool pointer_math(AluOp op, bool is64, const Reg& pointer, const Reg& scalar, bool pointer_is_dst);

@@ -46,7 +46,11 @@ bool Checker::execute_mov(const Reg& immediate) {
   Reg& source = state().reg(i.src);
   const bool whole = d.is64 && d.width == 0;
   if (!whole && source.is_pointer()) {
-    set_reg(i.dst, Reg::unknown());
+    Reg part = Reg::unknown();
+    if (!d.is64) {
+      part.bounds.zero_extend32();
+    }
+    set_reg(i.dst, part);
     return true;
   }
   // Does the narrow form keep the number? Then the copy is linked to its source.

@@ -113,7 +113,7 @@ class Checker {
 
   // pointer_math.cc: pointer plus or minus scalar.
   bool pointer_math(AluOp op, bool is64, const Reg& pointer, const Reg& scalar, bool pointer_is_dst);
-  bool check_sane_offset(const Reg& pointer, const Bounds& bounds, s64 fixed_off, bool is_scalar);
+  bool check_sane_offset(const Reg& pointer, const Bounds& bounds, s64 fixed_off);
 
   // jump.cc: conditional jumps.
   Step execute_branch();

@@ -16,8 +16,14 @@ void Generator::clobbered() {
 void Generator::call() {
   if (in_function_ || functions_ == 0) {
     static constexpr const char* kHelpers[] = {"get_prandom_u32", "ktime_get_ns", "get_smp_processor_id"};
-    emit("call {}", random_.pick(kHelpers));
-    return clobbered();
+    const char* helper = random_.pick(kHelpers);
+    emit("call {}", helper);
+    clobbered();
+    if (helper == kHelpers[2]) {  // its range is this machine's number of CPUs
+      emit("r0 = *(u64 *)(r10 -8)");
+      set(0, Kind::kNone);
+    }
+    return;
   }
   const int a = number();
   emit("r1 = r{}", a);

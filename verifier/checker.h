@@ -14,6 +14,7 @@
 #include <kiln/helpers.h>
 #include <kiln/verifier.h>
 
+#include "components.h"
 #include "facts_builder.h"
 #include "log.h"
 #include "program_rules.h"
@@ -97,6 +98,8 @@ class Checker {
   bool execute_load();
   bool execute_store();
   bool execute_atomic();
+  bool check_atomic_base(unsigned number, const char* what);
+  Step execute_may_goto();
   bool execute_wide_load();
   bool execute_packet_load();
   bool check_readable(unsigned reg);
@@ -169,6 +172,37 @@ class Checker {
   Step execute_exit();
   bool return_to_caller();
   bool check_return_value();
+  bool check_range(const Reg& result, const ReturnRange& range, const char* when);
+
+  // callbacks.cc: functions that call a subprogram.
+  Frame make_frame(const State& state, u32 subprogram, u32 callsite);
+  u32 callback_of(const Reg& reg) const;
+  bool push_callback(u32 subprogram, const std::vector<Reg>& arguments, ReturnRange range);
+  bool push_async_callback(u32 subprogram, const std::vector<Reg>& arguments, bool sleepable);
+  bool call_back(const CallContext& call);
+  bool leave_callback();
+  void widen_turn();
+
+  // references.cc: what must be given back, and sections.
+  u32 acquire_reference();
+  static bool drop_reference(State& state, u32 id);
+  bool release_reference(u32 id);
+  void forget_borrowed();
+  bool check_nothing_held(const char* what, bool sections, bool references);
+  bool in_sleepable_context() const;
+  bool take_lock(Reference::Kind kind, u32 id, s32 owner);
+  bool give_lock(Reference::Kind kind, u32 id, s32 owner, const char* name);
+  /// Makes every register that `which` picks a number, since what it pointed at may be gone.
+  template <typename Which>
+  void invalidate(Which which) {
+    for_each_reg(state(), [&](Reg& reg) {
+      if (reg.is_pointer() && which(reg)) {
+        reg = Reg::unknown();
+      }
+    });
+    touched_regs_ = ~0u;
+    touched_slots_ = ~u64{0};
+  }
 
   // helper_call.cc, helper_args.cc: helpers.
   bool call_helper();
@@ -189,13 +223,19 @@ class Checker {
   void clean(State& state);
   u64 live_slots(const State& state, u32 frame);
   void note_prune(const State& old);
+  bool loop_may_end(const State& old) const;
+  bool is_infinite_loop(const State& old) const;
+  Visit end_path(State& old, bool loop);
+  State* earlier_turn(const State& now, u32 insn);
+  void widen(const State& before, State& now);
 
   // precision.cc: which scalars must agree when states are compared.
   void make_precise(unsigned reg);
   void make_slot_precise(u32 frame, u32 slot);
-  void propagate_precision(const State& old);
-  void backtrack(PrecisionMask mask, bool skip_last);
-  void step_back(const State& state, const TraceEntry& entry, PrecisionMask& mask);
+  bool propagate_precision(const State& old, const State& last);
+  void close_loop(LoopVisit& visit);
+  bool backtrack(const State& from, PrecisionMask mask, bool skip_last);
+  void step_back(const State& state, const TraceEntry& entry, u32 next, PrecisionMask& mask);
 
   // stack_depth.cc
   bool check_stack_depth();
@@ -229,6 +269,7 @@ class Checker {
   ProgramRules rules_;
   Structure structure_;
   StackLiveness stack_liveness_;
+  LoopVisits loops_;
   FactsBuilder facts_;
   Log log_;
 
@@ -252,6 +293,7 @@ class Checker {
   u32 touched_regs_ = 0;
   u64 touched_slots_ = 0;
   bool new_path_ = false;
+  bool uses_may_goto_ = false;
   std::size_t insn_log_end_ = 0, insn_log_start_ = 0;
   const SourceLine* last_line_ = nullptr;
 

@@ -99,8 +99,17 @@ Step Checker::execute() {
     case Form::kExit:
       ++jumps_;
       return execute_exit();
+    case Form::kMayGoto:
+      ++jumps_;
+      return execute_may_goto();
+    case Form::kAddrSpaceCast:
+      return step(reject("addr_space_cast insn can only be used in a program that has an associated arena"));
     case Form::kLoad:
       return step(execute_load());
+    case Form::kLoadAcquire:
+      return step(check_atomic_base(insn().src, "loads from") && execute_load());
+    case Form::kStoreRelease:
+      return step(check_atomic_base(insn().dst, "stores into") && execute_store());
     case Form::kStoreImm:
     case Form::kStoreReg:
       return step(execute_store());
@@ -133,12 +142,13 @@ bool Checker::execute_load() {
                        .bytes = decoded().bytes,
                        .access = Access::kRead,
                        .value_reg = i.dst,
+                       .aligned = decoded().form == Form::kLoadAcquire,
                        .sign_extend = decoded().signed_load});
 }
 
 bool Checker::execute_store() {
   const Insn& i = insn();
-  const bool from_reg = decoded().form == Form::kStoreReg;
+  const bool from_reg = decoded().form != Form::kStoreImm;
   if ((from_reg && !check_readable(i.src)) || !check_readable(i.dst)) {
     return false;
   }
@@ -147,18 +157,46 @@ bool Checker::execute_store() {
                        .bytes = decoded().bytes,
                        .access = Access::kWrite,
                        .value_reg = from_reg ? i.src : -1,
-                       .immediate = !from_reg});
+                       .immediate = !from_reg,
+                       .aligned = decoded().form == Form::kStoreRelease});
+}
+
+/// Atomic and ordered accesses are not for memory whose accesses the kernel rewrites.
+/// \param what  "loads from", "stores into"
+bool Checker::check_atomic_base(unsigned number, const char* what) {
+  if (!check_readable(number)) {
+    return false;
+  }
+  const Reg& base = state().reg(number);
+  const bool refused = base.type == RegType::kCtx || is_packet_pointer(base.type) || base.type == RegType::kFlowKeys ||
+                       is_socket(base.type);
+  return !refused || reject("BPF_ATOMIC {} R{} {} is not allowed", what, number, type_name(base));
+}
+
+/// Jumps when the loop's budget is used up, which may be at any turn.
+Step Checker::execute_may_goto() {
+  const State* before = state().parent == nullptr ? nullptr : earlier_turn(*state().parent, insn_);
+  auto goes_on = std::make_unique<State>(state());
+  goes_on->last_insn = insn_;
+  goes_on->insn = insn_ + 1;
+  ++goes_on->may_goto_depth;
+  if (before != nullptr) {
+    widen(*before, *goes_on);
+  }
+  push_branch(std::move(goes_on));
+  uses_may_goto_ = true;
+  facts_.record_branch(insn_, true);
+  facts_.record_branch(insn_, false);
+  next_ = static_cast<u32>(jump_target(decoded(), insn(), insn_));
+  return Step::kNext;
 }
 
 bool Checker::execute_atomic() {
   const Insn& i = insn();
   const bool exchange = decoded().op == Op::ATOMIC_CMPXCHG32 || decoded().op == Op::ATOMIC_CMPXCHG64;
-  if (!check_readable(i.src) || !check_readable(i.dst) || (exchange && !check_readable(0))) {
+  if (!check_readable(i.src) || !check_readable(i.dst) || (exchange && !check_readable(0)) ||
+      !check_atomic_base(i.dst, "stores into")) {
     return false;
-  }
-  const Reg& base = state().reg(i.dst);
-  if (base.type == RegType::kCtx || base.type == RegType::kXdpSock || is_packet_pointer(base.type)) {
-    return reject("BPF_ATOMIC stores into R{} {} is not allowed", i.dst, type_name(base));
   }
   const unsigned result = exchange ? 0u : i.src;
   const bool fetches = decoded().form == Form::kAtomicFetch;

@@ -116,7 +116,14 @@ bool FactsBuilder::transfer(u32 insn, u16 before, u16& after) {
     case Form::kLoad:
       after = with(before, i.dst, loads_doubt(insn));
       break;
+    case Form::kLoadAcquire:
+      after = with(before, i.dst, loads_doubt(insn));
+      break;
+    case Form::kAddrSpaceCast:
+      after = with(before, i.dst, doubtful(i.src));
+      break;
     case Form::kStoreReg:
+    case Form::kStoreRelease:
       changed = transfer_store(insn, doubtful(i.src));
       break;
     case Form::kAtomicFetch:
@@ -138,6 +145,7 @@ bool FactsBuilder::transfer(u32 insn, u16 before, u16& after) {
     case Form::kJmpImm:
     case Form::kJa:
     case Form::kJa32:
+    case Form::kMayGoto:
     case Form::kExit:
     case Form::kStoreImm:
     case Form::kAtomic:

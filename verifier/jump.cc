@@ -98,6 +98,9 @@ void Checker::share_bounds(State& s, const Reg& known, const std::vector<Place>&
 }
 
 void Checker::resolve_null(State& s, u32 id, bool is_null) {
+  if (is_null) {
+    drop_reference(s, id);  // there is nothing to give back
+  }
   for_each_reg(s, [&](Reg& reg) {
     if (!reg.maybe_null || reg.id != id) {
       return;
@@ -107,7 +110,7 @@ void Checker::resolve_null(State& s, u32 id, bool is_null) {
       return;
     }
     reg.maybe_null = false;
-    reg.id = 0;
+    reg.id = keeps_id(reg) ? reg.id : 0;
     if (reg.type != RegType::kMapValue) {
       return;
     }

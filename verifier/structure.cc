@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "structure.h"
 
+
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include <kiln/helpers.h>
+
+#include "components.h"
 
 namespace kiln::verifier {
 namespace {
@@ -56,7 +59,7 @@ std::optional<Defect> find_subprograms(const Program& program, Structure& struct
 }
 
 bool jumps(const Decoded& d) {
-  return d.form == Form::kJa || d.form == Form::kJa32 || d.is_conditional();
+  return d.form == Form::kJa || d.form == Form::kJa32 || d.has_two_ways();
 }
 
 std::optional<Defect> check_jumps(const Program& program, Structure& structure) {
@@ -104,6 +107,21 @@ std::optional<Defect> check_encoding(const Program& program, const Structure& st
   return std::nullopt;
 }
 
+/// Calls of functions that call a subprogram, before they return or later.
+void mark_callers_back(const Program& program, Structure& structure) {
+  for (u32 at = 0; at < program.insns.size(); ++at) {
+    const Decoded& d = structure.code[at];
+    if (d.info == nullptr || d.op != Op::CALL_HELPER) {
+      continue;
+    }
+    const HelperInfo* helper = find_helper(static_cast<u32>(program.insns[at].imm));
+    const bool calls = helper != nullptr && helper->has(kCallsBack);
+    const bool later = calls && static_cast<HelperId>(helper->number) == HelperId::timer_set_callback;
+    structure.slots[at].calls_callback = calls && !later;
+    structure.slots[at].calls_async = later;
+  }
+}
+
 void mark_points(const Program& program, Structure& structure) {
   const auto target_of = [&](u32 at) {
     return static_cast<std::size_t>(jump_target(structure.code[at], program.insns[at], at));
@@ -116,17 +134,24 @@ void mark_points(const Program& program, Structure& structure) {
     if (jumps(d)) {
       structure.slots[target_of(at)].prune_point = true;
       structure.slots[target_of(at)].jump_point = true;
-      structure.slots[at].prune_point |= d.is_conditional();
+      structure.slots[at].prune_point |= d.has_two_ways();
+      structure.slots[at].checkpoint |= d.form == Form::kMayGoto;
     }
-    if (d.form == Form::kCall && at + 1 < program.insns.size()) {
-      structure.slots[at + 1].prune_point = true;
-      structure.slots[at + 1].jump_point = true;
-      if (d.is_subprogram_call()) {
-        structure.slots[at].prune_point = true;
-        structure.slots[target_of(at)].prune_point = true;
-        structure.slots[target_of(at)].jump_point = true;
-      }
+    const u32 after = at + (program.insns[at].is_wide() ? 2 : 1);
+    if ((d.form == Form::kCall || refers_to_code(d)) && after < program.insns.size()) {
+      structure.slots[after].prune_point = true;
+      structure.slots[after].jump_point = true;
     }
+    if (refers_to_code(d)) {
+      const auto callee = static_cast<std::size_t>(referred_code(program.insns[at], at));
+      structure.slots[at].prune_point = true;
+      structure.slots[callee].prune_point = true;
+      structure.slots[callee].jump_point = true;
+    }
+    SlotInfo& slot = structure.slots[at];
+    slot.prune_point |= slot.calls_callback || slot.calls_async || slot.iterates;
+    slot.checkpoint |= slot.calls_callback || slot.iterates;
+    slot.jump_point |= slot.calls_callback;
   }
 }
 
@@ -213,7 +238,7 @@ Successors successors(const Structure& structure, const Program& program, u32 at
     push(jump_target(d, program.insns[at], at));
   } else {
     push(s64{at} + (program.insns[at].is_wide() ? 2 : 1));
-    if (d.is_conditional()) {
+    if (d.has_two_ways()) {
       push(jump_target(d, program.insns[at], at));
     }
   }
@@ -238,7 +263,9 @@ std::optional<Defect> analyse_structure(const Program& program, Structure& struc
   if (auto defect = check_reachable(program, structure)) {
     return defect;
   }
+  mark_callers_back(program, structure);
   mark_points(program, structure);
+  find_components(program, structure);
   spread_effects(program, structure);
   compute_live_registers(program, structure);
   return std::nullopt;

@@ -35,6 +35,11 @@ struct SlotInfo {
   u16 uses = 0;              ///< registers the instruction reads
   u16 recorded = 0;          ///< of the live ones, those that Facts tell of: read here, or just written
   u32 subprogram = 0;
+  u32 component = 0;          ///< the loop it is part of; 0: none (components.h)
+  bool checkpoint = false;    ///< a state is kept at every visit
+  bool calls_callback = false;  ///< calls a function that calls back before it returns
+  bool calls_async = false;     ///< calls a function that calls back later
+  bool iterates = false;        ///< calls the next function of an iterator
 };
 
 struct Structure {

@@ -16,6 +16,7 @@ Checker::Checker(const Object& object, const Program& program, const VerifyOptio
       program_(program),
       options_(options),
       stack_liveness_(program, structure_),
+      loops_(structure_),
       facts_(program, structure_),
       log_(options.log_level) {}
 
@@ -44,6 +45,7 @@ void Checker::start(u32 subprogram) {
     states.clear();
   }
   retired_.clear();
+  loops_.clear();
   new_path_ = false;
   touched_regs_ = ~0u;
   touched_slots_ = ~u64{0};

@@ -79,6 +79,7 @@ bool Checker::push_async_callback(u32 subprogram, const std::vector<Reg>& argume
   later->last_insn = insn_;
   later->sleepable = sleepable;
   push_branch(std::move(later));
+  async_callback_[subprogram] = true;
   return true;
 }
 

@@ -75,7 +75,7 @@ bool Checker::check_global_memory(unsigned number, u32 bytes) {
   const bool maybe_null = reg.maybe_null;
   reg.maybe_null = false;
   bool ok = check_argument_type(number, HelperArg::kMemReadonly) &&
-            check_memory_argument(number, bytes, false);
+            check_memory_argument({.number = number, .bytes = bytes});
   if (ok && reg.type == RegType::kMapValue) {
     ok = check_map_direction(reg, reg.off, bytes, Access::kWrite);
   }
@@ -144,6 +144,23 @@ bool Checker::return_to_caller() {
   touched_regs_ = 0;
   touched_slots_ = 0;
   return true;
+}
+
+/// A tail call that succeeds, or a packet load that fails, ends the subprogram at once: the path on which it
+/// does not goes on later, this one returns.
+bool Checker::leave_abnormally(const char* what, const Reg& result) {
+  if (state().frame().in_callback) {
+    return reject("cannot {} within callback", what);
+  }
+  auto stays = std::make_unique<State>(state());
+  stays->last_insn = insn_;
+  stays->insn = insn_ + 1;
+  push_branch(std::move(stays));
+  if (decoded().form == Form::kCall) {
+    forget_packet_pointers();
+  }
+  set_reg(0, result);
+  return return_to_caller();
 }
 
 bool Checker::check_return_value() {

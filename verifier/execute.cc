@@ -126,8 +126,15 @@ Step Checker::execute() {
 }
 
 Step Checker::execute_call() {
+  if (state().held.locks != 0 && !may_call_under_lock()) {
+    reject("function calls are not allowed while holding a lock");
+    return Step::kReject;
+  }
   if (decoded().is_subprogram_call()) {
     return call_subprogram();
+  }
+  if (decoded().is_kfunc_call()) {
+    return call_kfunc() ? Step::kNext : Step::kReject;
   }
   return call_helper() ? Step::kNext : Step::kReject;
 }
@@ -184,7 +191,6 @@ Step Checker::execute_may_goto() {
     widen(*before, *goes_on);
   }
   push_branch(std::move(goes_on));
-  uses_may_goto_ = true;
   facts_.record_branch(insn_, true);
   facts_.record_branch(insn_, false);
   next_ = static_cast<u32>(jump_target(decoded(), insn(), insn_));
@@ -230,6 +236,14 @@ bool Checker::execute_wide_load() {
       set_reg(i.dst, Reg::constant(u64{upper} << 32 | lower));
       return true;
     case Op::LD_CODE_ADDR: {
+      const s64 target = structure_.subprogram_at(s64{insn_} + 1 + i.imm);
+      const SubprogramInfo& sub = structure_.subprograms[static_cast<std::size_t>(target)];
+      if (sub.btf_func == 0) {
+        return reject("missing btf func_info");
+      }
+      if (sub.is_global) {
+        return reject("callback function not static");
+      }
       Reg code = Reg::pointer(RegType::kFunc);
       code.extra = static_cast<s32>(insn_) + 1 + i.imm;
       set_reg(i.dst, code);
@@ -246,6 +260,9 @@ bool Checker::execute_wide_load() {
   }
   const MapSpec& map = object_.maps[lower];
   const bool value = decoded().op == Op::LD_MAP_IDX_VALUE;
+  if (!check_map_for_program(map, static_cast<s32>(lower))) {
+    return false;
+  }
   if (value && (map.type != MapType::kArray || map.max_entries != 1)) {
     return reject("no direct value access support for this map type");
   }
@@ -262,6 +279,9 @@ bool Checker::execute_packet_load() {
   if (!rules_.legacy_packet_loads) {
     return reject("BPF_LD_[ABS|IND] instructions not allowed for this program type");
   }
+  if (!check_nothing_held("BPF_LD_[ABS|IND]", true, true)) {
+    return false;
+  }
   if (decoded().info->name.starts_with("LD_IND") && !check_readable(insn().src)) {
     return false;
   }
@@ -277,7 +297,7 @@ bool Checker::execute_packet_load() {
   Reg loaded = Reg::unknown();
   loaded.bounds.truncate(decoded().bytes);
   set_reg(0, loaded);
-  return true;
+  return state().frames.size() == 1 || leave_abnormally("use BPF_LD_[ABS|IND]", Reg::constant(0));
 }
 
 }  // namespace kiln::verifier

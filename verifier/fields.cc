@@ -71,7 +71,7 @@ class Search {
       one(*plain, type, offset + i * size, owner, component, depth);
     }
   }
-  Fields found;
+  FieldList found;
 
  private:
   void one(u32 plain, u32 type, u32 offset, u32 owner, s32 component, u32 depth) {
@@ -154,7 +154,7 @@ std::string_view field_name(FieldKind kind) {
   return "unknown";
 }
 
-Fields find_fields(const Btf& btf, u32 type) {
+FieldList find_fields(const Btf& btf, u32 type) {
   Search search(btf);
   const auto plain = type == 0 || type >= btf.count() ? std::nullopt : btf.strip(type);
   if (plain && *plain != 0 && btf.kind(*plain) == BtfKind::kDatasec) {
@@ -172,7 +172,7 @@ Fields find_fields(const Btf& btf, u32 type) {
   return std::move(search.found);
 }
 
-const Field* find_field(const Fields& fields, FieldKind kind) {
+const Field* find_field(const FieldList& fields, FieldKind kind) {
   for (const Field& field : fields) {
     if (field.kind == kind) {
       return &field;
@@ -181,7 +181,7 @@ const Field* find_field(const Fields& fields, FieldKind kind) {
   return nullptr;
 }
 
-const Field* field_at(const Fields& fields, u32 offset) {
+const Field* field_at(const FieldList& fields, u32 offset) {
   for (const Field& field : fields) {
     if (field.offset == offset) {
       return &field;

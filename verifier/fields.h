@@ -44,16 +44,16 @@ struct Field {
   }
 };
 
-using Fields = std::vector<Field>;
+using FieldList = std::vector<Field>;
 
 /// The kernel's name of the type.
 std::string_view field_name(FieldKind kind);
 
 /// In ascending order. \param type  a struct, or a data section.
-Fields find_fields(const Btf& btf, u32 type);
+FieldList find_fields(const Btf& btf, u32 type);
 
 /// The first of a kind, or nullptr.
-const Field* find_field(const Fields& fields, FieldKind kind);
-const Field* field_at(const Fields& fields, u32 offset);
+const Field* find_field(const FieldList& fields, FieldKind kind);
+const Field* field_at(const FieldList& fields, u32 offset);
 
 }  // namespace kiln::verifier

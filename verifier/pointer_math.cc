@@ -20,8 +20,10 @@ bool allows_math(const Reg& pointer) {
     case RegType::kStack:
     case RegType::kPacket:
     case RegType::kPacketMeta:
+    case RegType::kMapKey:
     case RegType::kMapValue:
     case RegType::kMem:
+    case RegType::kBtf:
     case RegType::kFunc:
       return true;
     case RegType::kNotInit:
@@ -29,6 +31,13 @@ bool allows_math(const Reg& pointer) {
     case RegType::kPacketEnd:
     case RegType::kMapPtr:
     case RegType::kXdpSock:
+    case RegType::kSocket:
+    case RegType::kSockCommon:
+    case RegType::kTcpSock:
+    case RegType::kFlowKeys:
+    case RegType::kDynptr:
+    case RegType::kIter:
+    case RegType::kIrqFlag:
       return false;
   }
   return false;

@@ -65,6 +65,9 @@ std::optional<RegType> skb_load(const Program& program, s64 off, u32 bytes, bool
   if (off >= kSkbTstamp && off < kSkbTstampEnd) {
     return has_packet && bytes == 8 ? std::optional<RegType>(RegType::kScalar) : std::nullopt;
   }
+  if (off == kSkbSk && bytes == 8 && !sign_extends) {
+    return RegType::kSockCommon;
+  }
   const bool pointer_field = (off >= kSkbFlowKeys && off < kSkbFlowKeys + 8) ||
                              (off >= kSkbSk && off < kSkbSk + 8);
   const bool classid_hidden = program.type == ProgramType::kSocketFilter && off >= kSkbTcClassid &&

@@ -177,9 +177,10 @@ State* Checker::earlier_turn(const State& now, u32 insn) {
 /// Scalars that differ from turn to turn and have decided nothing so far may be anything, so that the
 /// next turn is like every later one.
 void Checker::widen(const State& before, State& now) {
-  const auto widen_reg = [](const Reg& was, Reg& is) {
+  IdMap ids;
+  const auto widen_reg = [&ids](const Reg& was, Reg& is) {
     const bool scalars = was.is_scalar() && is.is_scalar() && !was.precise && !is.precise;
-    if (scalars && !(was.same_but_id(is) && was.id == is.id)) {
+    if (scalars && !(was.same_but_id(is) && ids.same(was.id, is.id))) {
       is = Reg::unknown();
     }
   };

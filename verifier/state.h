@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <string_view>
 #include <vector>
 
 #include <kiln/isa.h>
@@ -50,6 +51,13 @@ constexpr bool is_socket(RegType type) {
 inline constexpr s32 kAtPacketEnd = -1;      ///< lies at data_end or beyond it
 inline constexpr s32 kBeyondPacketEnd = -2;  ///< lies beyond data_end
 
+/// What a dynptr stands for; Reg::extra of kDynptr.
+enum class DynptrType : u8 { kNone, kLocal, kRingbuf, kSkb, kXdp, kSkbMeta };
+constexpr std::string_view dynptr_name(DynptrType type) {
+  constexpr std::string_view kNames[] = {"", "local", "ringbuf", "skb", "xdp", "skb_meta"};
+  return kNames[static_cast<std::size_t>(type)];
+}
+
 /// Reg::flags of a pointer: what may be done with what it points at.
 enum : u16 {
   kReadOnly = 1 << 0,
@@ -64,6 +72,7 @@ enum : u16 {
   kFirstSlot = 1 << 9,  ///< kDynptr, kIter: the slot at the lowest address
   kDrained = 1 << 10,   ///< kIter: next() has given NULL
   kRcuLocked = 1 << 11, ///< kIter: made inside an RCU read section
+  kPacketSlice = 1 << 12,  ///< kMem: of a dynptr over the packet
   kAllFlags = (1 << 14) - 1,
 };
 

@@ -9,6 +9,7 @@
 #include <kiln/helpers.h>
 
 #include "components.h"
+#include "kfuncs.h"
 
 namespace kiln::verifier {
 namespace {
@@ -108,9 +109,14 @@ std::optional<Defect> check_encoding(const Program& program, const Structure& st
 }
 
 /// Calls of functions that call a subprogram, before they return or later.
-void mark_callers_back(const Program& program, Structure& structure) {
+void mark_callers_back(const Program& program, const Btf* kernel_types, Structure& structure) {
   for (u32 at = 0; at < program.insns.size(); ++at) {
     const Decoded& d = structure.code[at];
+    const u32 number = static_cast<u32>(program.insns[at].imm);
+    if (d.info != nullptr && d.is_kfunc_call() && kernel_types != nullptr && number < kernel_types->count()) {
+      const KfuncInfo* kfunc = find_kfunc(kernel_types->name(number));
+      structure.slots[at].iterates = kfunc != nullptr && kfunc->has(kKfIterNext);
+    }
     if (d.info == nullptr || d.op != Op::CALL_HELPER) {
       continue;
     }
@@ -193,7 +199,7 @@ std::optional<Defect> check_reachable(const Program& program, const Structure& s
 }
 
 /// Which subprograms tail-call or move the packet, by themselves or through what they call.
-void spread_effects(const Program& program, Structure& structure) {
+void spread_effects(const Program& program, const Btf* kernel_types, Structure& structure) {
   for (bool changed = true; changed;) {
     changed = false;
     for (u32 at = 0; at < program.insns.size(); ++at) {
@@ -202,8 +208,12 @@ void spread_effects(const Program& program, Structure& structure) {
       bool moves = false, tail = false;
       if (d.op == Op::CALL_HELPER && d.info != nullptr) {
         const HelperInfo* helper = find_helper(static_cast<u32>(program.insns[at].imm));
-        moves = helper != nullptr && helper->name.starts_with("xdp_adjust_");
-        tail = helper != nullptr && helper->name == "tail_call";
+        tail = helper != nullptr && static_cast<HelperId>(helper->number) == HelperId::tail_call;
+        // The program called may move the packet; it returns to a caller of ours only from a subprogram.
+        moves = helper != nullptr && helper->has(kMovesPacket) && (!tail || structure.slots[at].subprogram != 0);
+      } else if (d.info != nullptr && d.is_kfunc_call()) {
+        const u32 id = static_cast<u32>(program.insns[at].imm);
+        moves = kernel_types != nullptr && id < kernel_types->count() && kernel_types->name(id) == "bpf_xdp_pull_data";
       } else if (d.info != nullptr && d.is_subprogram_call()) {
         const s64 callee = structure.subprogram_at(jump_target(d, program.insns[at], at));
         moves = structure.subprograms[static_cast<std::size_t>(callee)].changes_packet;
@@ -245,7 +255,7 @@ Successors successors(const Structure& structure, const Program& program, u32 at
   return next;
 }
 
-std::optional<Defect> analyse_structure(const Program& program, Structure& structure) {
+std::optional<Defect> analyse_structure(const Program& program, const Btf* kernel_types, Structure& structure) {
   if (program.insns.empty()) {
     return Defect{0, "program has no instructions"};
   }
@@ -263,10 +273,10 @@ std::optional<Defect> analyse_structure(const Program& program, Structure& struc
   if (auto defect = check_reachable(program, structure)) {
     return defect;
   }
-  mark_callers_back(program, structure);
+  mark_callers_back(program, kernel_types, structure);
   mark_points(program, structure);
   find_components(program, structure);
-  spread_effects(program, structure);
+  spread_effects(program, kernel_types, structure);
   compute_live_registers(program, structure);
   return std::nullopt;
 }

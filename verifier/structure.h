@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <kiln/btf.h>
+
 #include "decode.h"
 
 namespace kiln::verifier {
@@ -51,7 +53,8 @@ struct Structure {
 };
 
 /// Fills `structure`, or says what is wrong with the program's shape.
-std::optional<Defect> analyse_structure(const Program& program, Structure& structure);
+/// \param kernel_types  of the kernel functions it calls; nullptr: not known.
+std::optional<Defect> analyse_structure(const Program& program, const Btf* kernel_types, Structure& structure);
 
 /// Successors of a slot inside its subprogram; at most two.
 struct Successors {

@@ -39,8 +39,8 @@ def ask(kiln, obj):
 
 
 def outcome(program):
-    kernel = program.get("kernel")
-    if kernel is None:
+    kernel = program.get("kernel", {})
+    if "verdict" not in kernel:
         return "unasked"
     ours, theirs = program["verdict"], kernel["verdict"]
     if ours == theirs:
@@ -51,7 +51,7 @@ def outcome(program):
 def row_of(obj, program):
     kernel = program.get("kernel") or {}
     return {"object": str(obj), "program": program["name"], "type": program["type"], "insns": program["insns"],
-            "outcome": outcome(program), "kiln": program.get("message", ""), "kernel": kernel.get("message", ""),
+            "outcome": outcome(program), "kiln": program.get("message", ""), "kernel": kernel.get("message", kernel.get("error", "")),
             "processed": program.get("processed"), "kernel_processed": kernel.get("processed"),
             "time_us": program.get("time_us"), "kernel_time_us": kernel.get("time_us")}
 

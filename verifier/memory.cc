@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "checker.h"
+#include "context_fields.h"
 #include "helper_rules.h"
 #include "sockets.h"
 
@@ -24,6 +25,26 @@ std::string_view region_word(RegType type) {
     case RegType::kCtx: return "context ";
     case RegType::kStack: return "stack ";
     default: return "";
+  }
+}
+
+/// nullopt: not known here.
+std::optional<Reg> context_register(ContextValue value) {
+  const auto or_null = [](RegType type) {
+    Reg reg = Reg::pointer(type);
+    reg.maybe_null = true;
+    return reg;
+  };
+  switch (value) {
+    case ContextValue::kNumber: return Reg::unknown();
+    case ContextValue::kPacket: return Reg::pointer(RegType::kPacket);
+    case ContextValue::kPacketMeta: return Reg::pointer(RegType::kPacketMeta);
+    case ContextValue::kPacketEnd: return Reg::pointer(RegType::kPacketEnd);
+    case ContextValue::kSocket: return Reg::pointer(RegType::kSocket);
+    case ContextValue::kSocketOrNull: return or_null(RegType::kSocket);
+    case ContextValue::kSockCommonOrNull: return or_null(RegType::kSockCommon);
+    case ContextValue::kFlowKeys: return Reg::pointer(RegType::kFlowKeys);
+    default: return std::nullopt;
   }
 }
 
@@ -156,23 +177,26 @@ bool Checker::access_map_value(const MemoryAccess& a, const Reg& reg, s64 off) {
 }
 
 bool Checker::access_context(const MemoryAccess& a, const Reg& reg, s64 off) {
+  const bool write = a.access == Access::kWrite;
   if (!check_fixed_pointer(a.reg, reg)) {
     return false;
   }
-  if (a.access == Access::kWrite) {
-    return context_store(program_, off, a.bytes) ||
-           reject("invalid bpf_context access off={} size={}", off, a.bytes);
-  }
-  const auto loaded = context_load(program_, off, a.bytes, a.sign_extend);
-  if (!loaded) {
+  const auto value = context_access(program_.type, rules_.attach, {off, a.bytes, write, a.sign_extend});
+  if (!value) {
     return reject("invalid bpf_context access off={} size={}", off, a.bytes);
   }
-  Reg value = *loaded == RegType::kScalar ? Reg::unknown() : Reg::pointer(*loaded);
-  if (*loaded == RegType::kSockCommon) {  // a frame need not belong to a socket
-    value.maybe_null = true;
-    value.id = new_id();
+  if (write) {
+    return true;
   }
-  set_reg(static_cast<unsigned>(a.value_reg), value);
+  const auto loaded = context_register(*value);
+  if (!loaded) {
+    return reject("the context's field at off={} is a kind of pointer that this verifier does not follow", off);
+  }
+  Reg field = *loaded;
+  if (field.maybe_null) {
+    field.id = new_id();
+  }
+  set_reg(static_cast<unsigned>(a.value_reg), field);
   return true;
 }
 
@@ -222,6 +246,10 @@ bool Checker::check_memory(const MemoryAccess& a) {
       return reject("cannot write into packet");
     }
     ok = access_packet(a.reg, reg, off, a.bytes, false) && give_unknown();
+  } else if (reg.type == RegType::kFlowKeys) {
+    constexpr s64 kFlowKeysBytes = 56;  // struct bpf_flow_keys
+    const bool inside = off >= 0 && off + s64{a.bytes} <= kFlowKeysBytes;
+    ok = inside ? give_unknown() : reject("invalid access to flow keys off={} size={}", off, a.bytes);
   } else if (is_socket(reg.type) && a.access == Access::kWrite) {
     ok = reject("R{} cannot write into {}", a.reg, type_name(reg));
   } else if (is_socket(reg.type)) {

@@ -24,6 +24,7 @@ bool allows_math(const Reg& pointer) {
     case RegType::kMapValue:
     case RegType::kMem:
     case RegType::kBtf:
+    case RegType::kDynptr:
     case RegType::kFunc:
       return true;
     case RegType::kNotInit:
@@ -35,7 +36,6 @@ bool allows_math(const Reg& pointer) {
     case RegType::kSockCommon:
     case RegType::kTcpSock:
     case RegType::kFlowKeys:
-    case RegType::kDynptr:
     case RegType::kIter:
     case RegType::kIrqFlag:
       return false;
@@ -82,7 +82,8 @@ bool Checker::pointer_math(AluOp op, bool is64, const Reg& pointer, const Reg& s
     return reject("R{} pointer arithmetic on {} prohibited, null-check it first", dst, type_name(pointer));
   }
   const bool adds_zero = op == AluOp::kAdd && scalar.is_null_constant();
-  if (!allows_math(pointer) && !(pointer.type == RegType::kMapPtr && adds_zero)) {
+  const bool fixed_keys = pointer.type == RegType::kFlowKeys && scalar.bounds.is_constant();
+  if (!allows_math(pointer) && !fixed_keys && !(pointer.type == RegType::kMapPtr && adds_zero)) {
     return reject("R{} pointer arithmetic on {} prohibited", dst, type_name(pointer));
   }
   if (!check_sane_offset(pointer, scalar.bounds, scalar.off) ||

@@ -117,6 +117,11 @@ InterpMachine::Next InterpMachine::step() {
       break;
     case Form::kLdPacket:
       return load_packet(insn);
+    case Form::kMayGoto:
+    case Form::kLoadAcquire:
+    case Form::kStoreRelease:
+    case Form::kAddrSpaceCast:
+      KILN_CHECK(!"refused by Decoder");
   }
   ++pc_;
   return Next::kGoOn;

@@ -287,6 +287,11 @@ void JitEmitter::emit_insn(const CodeInsn& insn) {
       return load_wide(insn);
     case Form::kLdPacket:
       return load_packet(insn);
+    case Form::kMayGoto:
+    case Form::kLoadAcquire:
+    case Form::kStoreRelease:
+    case Form::kAddrSpaceCast:
+      KILN_CHECK(!"refused by Decoder");
   }
 }
 

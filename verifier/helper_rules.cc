@@ -137,16 +137,8 @@ bool helper_takes(H helper, M type) {
 
 bool is_followed(HelperArg arg) {
   switch (arg) {
-    case HelperArg::kSpinLock:
-    case HelperArg::kTimer:
     case HelperArg::kKptrDest:
     case HelperArg::kKptrRelease:
-    case HelperArg::kDynptr:
-    case HelperArg::kDynptrLocalUninit:
-    case HelperArg::kDynptrRingbufUninit:
-    case HelperArg::kDynptrRingbufRelease:
-    case HelperArg::kRingbufMemRelease:
-    case HelperArg::kBtfSockCommonRelease:
       return false;
     default:
       return true;
@@ -161,6 +153,11 @@ bool is_followed(HelperResult result) {
     case HelperResult::kProcessor:
     case HelperResult::kMapValue:
     case HelperResult::kMapValueOrNull:
+    case HelperResult::kSocketOrNull:
+    case HelperResult::kSockCommonOrNull:
+    case HelperResult::kTcpSockOrNull:
+    case HelperResult::kRingbufMemOrNull:
+    case HelperResult::kDynptrMemOrNull:
       return true;
     default:
       return false;
@@ -186,9 +183,6 @@ std::string not_followed(const HelperInfo& helper) {
     if (!is_followed(helper.args[i])) {
       return fmt::format("argument {}", i + 1);
     }
-  }
-  if (helper.has(kCallsBack)) {
-    return "the function it calls";
   }
   return is_followed(helper.result) ? "" : "its result";
 }

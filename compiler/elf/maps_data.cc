@@ -137,7 +137,9 @@ Result<void> collect_externs(LoadState& state) {
     for (std::uint32_t i = 0; (is_kconfig || is_ksyms) && i < btf.vlen(id); ++i) {
       const Btf::Variable variable = btf.variable(id, i);
       state.externs[btf.name(variable.type)] = {
-          .is_kconfig = is_kconfig, .kconfig_offset = static_cast<std::uint32_t>(bytes)};
+          .is_kconfig = is_kconfig,
+          .is_function = btf.kind(variable.type) == BtfKind::kFunc,
+          .kconfig_offset = static_cast<std::uint32_t>(bytes)};
       if (is_kconfig) {
         bytes += (std::uint64_t{btf.size_of(variable.type).value_or(0)} + 7) / 8 * 8;
       }

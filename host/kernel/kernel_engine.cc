@@ -167,7 +167,8 @@ Result<void> KernelEngine::load(const VerifiedObject& object, std::size_t entry,
                                 const Environment& environment) {
   state_.reset();
   KILN_TRY(check(object, entry, maps, environment));
-  auto created = kernel::KernelMaps::create(object.object->maps);
+  const kernel::Types types = kernel::load_types(*object.object, object.object->programs[entry]);
+  auto created = kernel::KernelMaps::create(object.object->maps, types.btf.get());
   if (!created) {
     return created.error();
   }

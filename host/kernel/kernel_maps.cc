@@ -84,7 +84,7 @@ Error KernelMaps::error(std::size_t map, std::string_view what, int code) const 
                            map_type_name(specs_[map].type), what, errno_text(code))};
 }
 
-Result<KernelMaps> KernelMaps::create(std::span<const MapSpec> specs) {
+Result<KernelMaps> KernelMaps::create(std::span<const MapSpec> specs, int btf) {
   KernelMaps maps;
   maps.specs_ = specs;
   maps.owned_.resize(specs.size());
@@ -92,14 +92,14 @@ Result<KernelMaps> KernelMaps::create(std::span<const MapSpec> specs) {
   for (const bool outer : {false, true}) {  // a map of maps is made after its template
     for (std::size_t map = 0; map < specs.size(); ++map) {
       if (is_outer(specs[map]) == outer) {
-        KILN_TRY(maps.create_one(map));
+        KILN_TRY(maps.create_one(map, btf));
       }
     }
   }
   return maps;
 }
 
-Result<void> KernelMaps::create_one(std::size_t map) {
+Result<void> KernelMaps::create_one(std::size_t map, int btf) {
   const MapSpec& spec = specs_[map];
   bpf_map_create_opts options{};
   options.sz = sizeof options;
@@ -113,9 +113,22 @@ Result<void> KernelMaps::create_one(std::size_t map) {
     options.inner_map_fd = static_cast<__u32>(fds_[*spec.inner]);
   }
   const bool sized_by_cpus = spec.type == MapType::kPerfEventArray && spec.max_entries == 0;
-  Fd fd(bpf_map_create(static_cast<bpf_map_type>(spec.type), kernel_name(spec.name).c_str(),
-                       spec.key_size, spec.value_size,
-                       sized_by_cpus ? possible_cpus() : spec.max_entries, &options));
+  const auto make = [&] {
+    return Fd(bpf_map_create(static_cast<bpf_map_type>(spec.type), kernel_name(spec.name).c_str(),
+                             spec.key_size, spec.value_size,
+                             sized_by_cpus ? possible_cpus() : spec.max_entries, &options));
+  };
+  Fd fd;
+  if (btf >= 0 && spec.btf_value_type != 0) {
+    options.btf_fd = static_cast<__u32>(btf);
+    options.btf_key_type_id = spec.btf_key_type;
+    options.btf_value_type_id = spec.btf_value_type;
+    fd = make();
+    options.btf_fd = options.btf_key_type_id = options.btf_value_type_id = 0;
+  }
+  if (!fd) {  // not every type of map takes BTF
+    fd = make();
+  }
   if (!fd) {
     return error(map, "the kernel does not make it", errno);
   }

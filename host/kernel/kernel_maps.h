@@ -32,8 +32,9 @@ class Ring {
 
 class KernelMaps {
  public:
-  /// \param specs  outlive it. \errors kUnsupported naming the map that the kernel does not make.
-  static Result<KernelMaps> create(std::span<const MapSpec> specs);
+  /// \param specs  outlive it. \param btf  descriptor of the object's BTF, or -1: what locks and timers in
+  ///        values need. \errors kUnsupported naming the map that the kernel does not make.
+  static Result<KernelMaps> create(std::span<const MapSpec> specs, int btf = -1);
 
   /// Descriptors by map index, for fd_array.
   std::span<const int> fds() const { return fds_; }
@@ -54,7 +55,7 @@ class KernelMaps {
   Result<void> read_back(MapSet& maps, std::uint32_t cpu) const;
 
  private:
-  Result<void> create_one(std::size_t map);
+  Result<void> create_one(std::size_t map, int btf);
   Result<void> fill_one(const MapSet& maps, std::size_t map, std::uint32_t cpu);
   Result<void> put_slot(std::size_t map, std::span<const std::byte> key,
                         std::span<const std::byte> value, std::uint32_t cpu);

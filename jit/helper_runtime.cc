@@ -53,6 +53,16 @@ std::optional<std::uint32_t> HelperRuntime::map_of(std::uint64_t handle) {
   return static_cast<std::uint32_t>(map);
 }
 
+std::uint64_t HelperRuntime::call_function(std::uint64_t address, const FunctionArguments& arguments) {
+  return functions == nullptr ? fault("a helper that calls functions, where there are none")
+                              : functions->call(address, arguments);
+}
+
+bool calls_functions(std::uint32_t number) {
+  constexpr std::uint32_t kForEachMapElem = 164, kLoop = 181, kUserRingbufDrain = 209;
+  return number == kForEachMapElem || number == kLoop || number == kUserRingbufDrain;
+}
+
 HelperFunction helper_function(std::uint32_t number) {
   switch (number) {
 #define KILN_HELPER(nr, name, ...) \

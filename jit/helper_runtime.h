@@ -29,9 +29,10 @@ struct MachineState {
   std::uint64_t r1 = 0;             ///< argument registers at entry
   std::uint64_t r2 = 0;
   std::uint64_t host_stack = 0;     ///< JIT: where to unwind to on a fault
+  std::uint64_t callee_stack = 0;   ///< R10 of a function that the helper under way may call
   std::int64_t budget = 0;          ///< jumps back and calls left before the run counts as a runaway
   std::uint32_t slot = 0;           ///< for messages: the instruction being executed
-  std::uint32_t program = 0;        ///< ... and its program; tail calls change it
+  std::uint32_t program = 0;        ///< ... and its program; tail calls change it. Good whenever callee_stack is
   std::uint32_t call_depth = 0;     ///< local calls under way (JIT without Facts)
   std::uint32_t tail_calls = 0;     ///< made for this frame
   std::uint32_t faulted = 0;        ///< not 0: fault_message holds why
@@ -42,6 +43,18 @@ inline constexpr std::uint32_t kMaxTailCalls = 33;  ///< MAX_TAIL_CALL_CNT
 /// Interpreter: instructions per frame. The verifier lets at most a million through per program, and 33
 /// tail calls follow one another, so only an unverified program can get here.
 inline constexpr std::int64_t kInstructionBudget = std::int64_t{1} << 26;
+
+/// R1 to R5 of a function that a helper calls.
+using FunctionArguments = std::array<std::uint64_t, 5>;
+
+/// How a helper calls a function of the program that called it (bpf_loop and its like). One per engine.
+class FunctionCaller {
+ public:
+  virtual ~FunctionCaller() = default;
+  /// \param address  what LD_CODE_ADDR put into the register. \return the function's R0; 0 after a fault.
+  /// REQUIRES: a helper for which calls_functions() holds is under way.
+  virtual std::uint64_t call(std::uint64_t address, const FunctionArguments& arguments) = 0;
+};
 
 /// A record that bpf_perf_event_output() wrote, whether or not anybody listens.
 struct PerfEvent {
@@ -63,6 +76,7 @@ struct HelperRuntime : MachineState {
   std::optional<RedirectTarget> redirect;
   std::vector<PerfEvent> events;  ///< of the current frame
   std::vector<bool> callable;     ///< by program: may be tail-called (verified and prepared)
+  FunctionCaller* functions = nullptr;  ///< set by the engine, outlives the runs
   bool print_trace = false;       ///< bpf_trace_printk() to standard error
   std::string fault_message;
 
@@ -78,6 +92,8 @@ struct HelperRuntime : MachineState {
     redirect.reset();
     events.clear();
   }
+  /// FunctionCaller::call(); a fault if the engine has none.
+  std::uint64_t call_function(std::uint64_t address, const FunctionArguments& arguments);
   /// Records the fault and returns 0, the R0 of a helper that failed so.
   std::uint64_t fault(std::string message);
   /// Readable bytes at a program's address, or nullptr after fault().
@@ -94,6 +110,8 @@ using HelperFunction = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std
 /// the program to go on with plus one, or 0 to go on with the next instruction.
 HelperFunction helper_function(std::uint32_t number);
 inline constexpr std::uint32_t kTailCallHelper = 12;
+/// Whether a helper may call functions of the program: the engine then sets `program` and `callee_stack` first.
+bool calls_functions(std::uint32_t number);
 
 /// What CALLX goes to: a function of the program (its address from LD_CODE_ADDR), or a helper by number.
 struct CallxTarget {

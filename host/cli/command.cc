@@ -50,6 +50,13 @@ void add_object_options(CLI::App& verb, ObjectOptions& options, bool object_requ
   verb.add_flag("--json", options.json, "JSON on standard output");
 }
 
+void add_environment_options(CLI::App& verb, EnvironmentFiles& files) {
+  verb.add_option("--environment", files.environment, "clock, task, network and so on as JSON (host/README.md)");
+  verb.add_option("--links", files.links, "interfaces, as `ip -j addr` prints them");
+  verb.add_option("--routes", files.routes, "routes, as `ip -j route show table all` prints them; may be repeated");
+  verb.add_option("--neighbours", files.neighbours, "neighbours, as `ip -j neigh` prints them; may be repeated");
+}
+
 std::vector<std::string> split_engines(const std::string& list) {
   if (list == "all") {
     return {engine_names().begin(), engine_names().end()};

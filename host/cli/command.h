@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <kiln/compare.h>
+#include <kiln/environment_file.h>
 #include <kiln/result.h>
 
 namespace kiln::cli {
@@ -28,6 +29,9 @@ struct ObjectOptions {
   bool json = false;
 };
 void add_object_options(CLI::App& verb, ObjectOptions& options, bool object_required = true);
+
+/// --environment, --links, --routes, --neighbours.
+void add_environment_options(CLI::App& verb, EnvironmentFiles& files);
 
 /// Splits "a,b,c"; "all" gives every engine.
 std::vector<std::string> split_engines(const std::string& list);

@@ -22,6 +22,7 @@ struct CompareOptions {
   std::string capture;
   std::string maps;
   bool no_speed = false;
+  EnvironmentFiles environment;
   SpeedOptions speed;
 };
 
@@ -127,6 +128,9 @@ int compare(const CompareOptions& options) {
   if (!prepared) {
     return fail(prepared.error());
   }
+  if (auto read = read_environment_files((*prepared)->environment, options.environment); !read) {
+    return fail(read.error());
+  }
   auto comparison = compare_engines(**prepared, options.maps, split_engines(options.engines), *frames,
                                     options.speed);
   if (!comparison) {
@@ -157,6 +161,7 @@ void add_compare(CLI::App& app, int& status) {
   verb->add_option("--pcap", options->capture, "capture to run, - for standard input")->required();
   verb->add_option("--maps", options->maps, "map contents as JSON, - for standard input");
   verb->add_flag("--no-speed", options->no_speed, "compare only, measure nothing");
+  add_environment_options(*verb, options->environment);
   add_speed_options(*verb, options->speed);
   verb->callback([options, &status] { status = compare(*options); });
 }

@@ -22,6 +22,7 @@ struct RunOptions {
   std::string out;
   std::string maps;
   std::string dump_maps;
+  EnvironmentFiles environment;
   SpeedOptions speed;
 };
 
@@ -103,6 +104,9 @@ int run(const RunOptions& options) {
   if (!prepared) {
     return fail(prepared.error());
   }
+  if (auto read = read_environment_files((*prepared)->environment, options.environment); !read) {
+    return fail(read.error());
+  }
   auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads});
   if (!engine) {
     return fail(engine.error());
@@ -152,6 +156,7 @@ void add_run(CLI::App& app, int& status) {
   verb->add_option("--out", options->out, "capture of the frames that pass, tx or redirect");
   verb->add_option("--maps", options->maps, "map contents as JSON, - for standard input");
   verb->add_option("--dump-maps", options->dump_maps, "where the final map contents go");
+  add_environment_options(*verb, options->environment);
   add_speed_options(*verb, options->speed);
   verb->callback([options, &status] { status = run(*options); });
 }

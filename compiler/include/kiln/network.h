@@ -2,7 +2,7 @@
 //
 // The network around a program, as its helpers see it: interfaces, routes, neighbours, sockets.
 //
-// Data only; what a lookup does is jit/fib.h and jit/helper_socket.cc, how it is written down
+// Data only. How it is written down for the command line:
 // host/README.md. An empty network has the loopback device and nothing else.
 #pragma once
 

@@ -61,7 +61,9 @@ class FibParams {
 /// Multicast and link-local addresses, which are never forwarded.
 bool stays_on_link(const IpAddress& address) {
   const auto first = std::to_integer<unsigned>(address.bytes[0]), second = std::to_integer<unsigned>(address.bytes[1]);
-  const bool loopback = address == IpAddress{.is_v6 = true, .bytes = {[15] = std::byte{1}}};
+  IpAddress loopback_address{.is_v6 = true};
+  loopback_address.bytes[15] = std::byte{1};
+  const bool loopback = address == loopback_address;
   return first == 0xff || (first == 0xfe && (second & 0xc0) == 0x80) || loopback;
 }
 
@@ -218,7 +220,7 @@ std::uint64_t helper_check_mtu(std::uint64_t, std::uint64_t ifindex, std::uint64
     return negative(ENODEV);
   }
   // C ints there: sums wrap.
-  const auto length = static_cast<std::int32_t>(asked != 0 ? asked + kEthernet : m.linear_and_rest());
+  const auto length = static_cast<std::int32_t>(asked != 0 ? asked + kEthernet : m.packet_length());
   const auto total = static_cast<std::int32_t>(static_cast<std::uint32_t>(length) + static_cast<std::uint32_t>(change));
   std::memcpy(at, &interface->mtu, sizeof(interface->mtu));
   return total > static_cast<std::int32_t>(interface->mtu + kEthernet) ? 1 : 0;

@@ -20,6 +20,8 @@
 
 #include "address_space.h"
 #include "code.h"
+#include "skb.h"
+#include "sockets.h"
 
 namespace kiln {
 
@@ -56,28 +58,32 @@ class FunctionCaller {
   virtual std::uint64_t call(std::uint64_t address, const FunctionArguments& arguments) = 0;
 };
 
-/// A record that bpf_perf_event_output() wrote, whether or not anybody listens.
-struct PerfEvent {
-  std::uint32_t map = 0;
-  std::uint32_t index = 0;
-  std::vector<std::byte> data;  ///< the record, then the requested bytes of the frame
-};
-inline constexpr std::size_t kMaxPerfEvents = 1024;  ///< kept per frame; more are counted by nobody
+/// Longest keys that callbacks can be lent, one inside another.
+inline constexpr std::size_t kLoanBytes = std::size_t{kMaxCallFrames} * kMaxKeyBytes;
+inline constexpr std::size_t kMaxEvents = 1024;  ///< kept per run; more are counted by nobody
 
 struct HelperRuntime : MachineState {
-  HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind);
+  HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind,
+                ProgramType program_type = ProgramType::kXdp);
+  HelperRuntime(const HelperRuntime&) = delete;
+  HelperRuntime& operator=(const HelperRuntime&) = delete;
 
   FrameMemory& frame;
   MapSet maps;
   AddressSpace memory;
   Environment environment;
+  std::vector<std::byte> objects;  ///< sockets, then room for loans
+  SocketTable sockets;
+  ProgramType type;         ///< of every program that runs: tail calls stay within one type
+  std::optional<Skb> skb;   ///< if the packet is a struct sk_buff
   std::uint64_t frame_number = 0;
   std::uint64_t random;
   std::optional<RedirectTarget> redirect;
-  std::vector<PerfEvent> events;  ///< of the current frame
+  std::vector<Event> events;  ///< of the current run
+  std::vector<std::uint32_t> rings;  ///< indices of maps that are ring buffers
   std::vector<bool> callable;     ///< by program: may be tail-called (verified and prepared)
   FunctionCaller* functions = nullptr;  ///< set by the engine, outlives the runs
-  bool print_trace = false;       ///< bpf_trace_printk() to standard error
+  bool keeps_events = true;       ///< false: nobody will look at `events`
   std::string fault_message;
 
   /// Everything that is per frame, but the frame itself: clock, redirect, tail calls, budget.
@@ -92,6 +98,30 @@ struct HelperRuntime : MachineState {
     redirect.reset();
     events.clear();
   }
+  /// Puts a frame and its context into frame memory. \errors kInput: its context does not fit.
+  Result<void> load_frame(const Frame& given);
+
+  bool is_xdp() const { return type == ProgramType::kXdp; }
+  std::uint32_t cpu() const { return environment.cpu; }
+  std::uint32_t ingress_ifindex() const;
+  std::uint64_t jiffies() const;
+  /// Longest packet that helpers make of a struct sk_buff.
+  static constexpr std::uint32_t skb_limit() { return kSkbMaxLength; }
+  /// For the user, if there is one who listens and there is room.
+  void record(Event event);
+  /// Reads the ring buffers empty, into events.
+  void drain_rings();
+
+  // Bytes of the whole packet, linear or not, by offset. \return 0 or a negative errno.
+  std::uint64_t packet_length() const;
+  std::int64_t load_packet(std::uint32_t offset, std::span<std::byte> to);
+  std::int64_t store_packet(std::uint32_t offset, std::span<const std::byte> from);
+
+  /// A copy that a callback can read, at the address that is returned. Loans nest; give_back() ends the last.
+  std::uint64_t lend(std::span<const std::byte> bytes);
+  void give_back(std::size_t bytes) { lent -= bytes; }
+  std::size_t lent = 0;
+
   /// FunctionCaller::call(); a fault if the engine has none.
   std::uint64_t call_function(std::uint64_t address, const FunctionArguments& arguments);
   /// Records the fault and returns 0, the R0 of a helper that failed so.
@@ -102,6 +132,9 @@ struct HelperRuntime : MachineState {
   /// The index of the map that a register names, or nullopt after fault().
   std::optional<std::uint32_t> map_of(std::uint64_t handle);
 };
+
+/// What a helper returns for an errno.
+inline std::uint64_t negative(int error) { return static_cast<std::uint64_t>(-std::int64_t{error}); }
 
 using HelperFunction = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4,
                                          std::uint64_t r5, MachineState* machine);
@@ -134,6 +167,12 @@ struct PacketLoad {
 PacketLoad load_from_packet(std::uint64_t r6, std::uint64_t offset, std::uint64_t size, MachineState* machine);
 
 inline HelperRuntime& runtime(MachineState* machine) { return *static_cast<HelperRuntime*>(machine); }
+
+/// Begins the definition of a helper, with its five arguments and `machine` in scope.
+#define KILN_DEFINE_HELPER(name)                                                                                     \
+  std::uint64_t helper_##name([[maybe_unused]] std::uint64_t r1, [[maybe_unused]] std::uint64_t r2,                  \
+                              [[maybe_unused]] std::uint64_t r3, [[maybe_unused]] std::uint64_t r4,                  \
+                              [[maybe_unused]] std::uint64_t r5, [[maybe_unused]] MachineState* machine)
 
 // One function per row of helpers.def: helper_map_lookup_elem, helper_ktime_get_ns, ...
 #define KILN_HELPER(number, name, ...)                                                                     \

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <kiln/address.h>
 #include <kiln/network.h>
@@ -25,6 +26,7 @@ struct Task {
   std::uint32_t gid = 0;
   std::string comm = "kiln";  ///< at most 15 bytes count
   std::uint64_t cgroup_id = 1;
+  std::vector<std::uint64_t> stack = {};  ///< return addresses, innermost first
 };
 
 struct Environment {
@@ -47,6 +49,8 @@ struct Environment {
   std::size_t max_frame() const {
     return window_bytes - address::kHeadroom - address::kTailReserved;
   }
+  /// The same for a program with xdp.frags: as many more pages as a frame can have (MAX_SKB_FRAGS).
+  std::size_t max_long_frame() const { return max_frame() + 17 * std::size_t{4096}; }
   /// Whether a program is given a frame of this length.
   bool fits(std::size_t frame_bytes) const {
     return frame_bytes >= kMinFrame && frame_bytes <= max_frame();

@@ -86,6 +86,7 @@ struct Socket {
   std::uint32_t bound_ifindex = 0;
   std::uint32_t mark = 0;
   std::uint32_t priority = 0;
+  bool syn_flood = false;  ///< its queue overflows, so that it answers with SYN cookies
 };
 
 struct Network {

@@ -18,7 +18,7 @@ std::string event_json(const Object& object, const Event& event, std::uint64_t p
   if (event.kind == EventKind::kPerf) {
     json["index"] = event.index;
   }
-  if (event.kind == EventKind::kClone) {
+  if (event.kind == EventKind::kCloned) {
     json["ifindex"] = event.index;
   }
   if (event.kind == EventKind::kTrace) {

@@ -96,7 +96,7 @@ Result<RouteType> route_type(const std::string& name) {
   static constexpr const char* kNames[] = {"unicast",   "local",       "broadcast", "anycast", "multicast",
                                            "blackhole", "unreachable", "prohibit",  "throw"};
   for (std::size_t i = 0; i < std::size(kNames); ++i) {
-    if (name == kNames[i]) {
+    if (name == kNames[i] || name == std::to_string(i + 1)) {  // ip -N prints RTN_*
       return static_cast<RouteType>(i);
     }
   }

@@ -66,6 +66,12 @@ void AddressSpace::set_objects(std::span<std::byte> memory) {
 bool AddressSpace::inside_value(std::uint64_t offset, std::uint64_t size, Access access) const {
   for (std::size_t map = 0; map < maps_->size(); ++map) {
     const MapDescriptor& layout = maps_->descriptor(map);
+    if (is_ring(maps_->spec(map).type)) {  // records lie in the ring and, where they go over its end, behind it
+      if (inside(offset, size, layout.entries, 2 * (std::uint64_t{layout.bucket_mask} + 1))) {
+        return true;
+      }
+      continue;
+    }
     const std::uint64_t bytes = std::uint64_t{layout.entry_count} * layout.entry_stride;
     if (!inside(offset, size, layout.entries, bytes)) {
       continue;

@@ -59,7 +59,7 @@ class FunctionCaller {
 };
 
 /// Longest keys that callbacks can be lent, one inside another.
-inline constexpr std::size_t kLoanBytes = std::size_t{kMaxCallFrames} * kMaxKeyBytes;
+inline constexpr std::size_t kLoanBytes = std::size_t{kMaxCallFrames} * 512;  // a key fits the stack, so 512 bytes
 inline constexpr std::size_t kMaxEvents = 1024;  ///< kept per run; more are counted by nobody
 
 struct HelperRuntime : MachineState {

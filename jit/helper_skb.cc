@@ -253,7 +253,7 @@ KILN_DEFINE_HELPER(clone_redirect) {
   if ((r3 & ~kIngress) != 0 || m.environment.network.find(ifindex) == nullptr) {
     return negative(EINVAL);
   }
-  m.record({.kind = EventKind::kClone, .map = {}, .index = ifindex, .data = {m.skb->data(), m.skb->data() + m.skb->length()}});
+  m.record({.kind = EventKind::kCloned, .map = {}, .index = ifindex, .data = {m.skb->data(), m.skb->data() + m.skb->length()}});
   return 0;
 }
 

@@ -29,7 +29,7 @@ struct SkbField {
 
 /// Room before a frame, in a window as long as the longest packet that helpers can make.
 inline constexpr std::uint32_t kSkbHeadroom = 4096;
-inline constexpr std::uint32_t kSkbMaxLength = 65536 + 14;  ///< loopback's MTU and an Ethernet header
+inline constexpr std::uint32_t kSkbMaxLength = 4 * 4096 - address::kTailReserved;  ///< BPF_SKB_MAX_LEN
 inline constexpr std::uint32_t kSkbWindowBytes = kSkbHeadroom + kSkbMaxLength + 4096;
 
 constexpr bool runs_on_skb(ProgramType type) {

@@ -28,7 +28,7 @@ Error refused(const Frame& frame, int code) {
 }  // namespace
 
 Result<PacketRun> test_run_packet(int program, const Frame& frame) {
-  constexpr std::size_t kRoom = 80 * 1024;  // as long as helpers can make a packet
+  constexpr std::size_t kRoom = 80 * 1024;  // more than helpers can make a packet
   PacketRun run;
   run.frame.resize(kRoom);
   __sk_buff context{};

@@ -47,7 +47,7 @@ enum class EventKind : std::uint8_t {
   kPerf,   ///< bpf_perf_event_output(): `index` is the slot
   kRing,   ///< a record of a ring buffer
   kTrace,  ///< text of bpf_trace_printk(); the kernel engine can't tell
-  kClone,  ///< a packet of bpf_clone_redirect(): `index` is the ifindex; the kernel engine can't tell
+  kCloned, ///< a packet of bpf_clone_redirect(): `index` is the ifindex; the kernel engine can't tell
 };
 struct Event {
   EventKind kind = EventKind::kPerf;

@@ -145,6 +145,18 @@ Object standard_object() {
       map("percpu", MapType::kPercpuArray, 4, 8, 4),
       map("lpm", MapType::kLpmTrie, 8, 4, 16, kNoPrealloc),
       map("rdonly", MapType::kArray, 4, 8, 4, kReadOnly),
+  };
+  object.maps[7].is_readonly = true;
+  for (const int byte : {5, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0xfd, 0xfc, 0, 0, 0, 0}) {
+    object.maps[7].initial.push_back(static_cast<std::byte>(byte));
+  }
+  object.maps[9].inner = 0;
+  return object;
+}
+
+Object case_object() {
+  Object object = standard_object();
+  const MapSpec more[] = {
       map("queue", MapType::kQueue, 0, 8, 4),
       map("bloom", MapType::kBloomFilter, 0, 8, 16),
       map("ringbuf", MapType::kRingbuf, 0, 0, 4096),
@@ -152,11 +164,7 @@ Object standard_object() {
       map("stacks", MapType::kStackTrace, 4, 128, 4),
       map("sockets", MapType::kSockmap, 4, 4, 4),
   };
-  object.maps[7].is_readonly = true;
-  for (const int byte : {5, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe, 0xfd, 0xfc, 0, 0, 0, 0}) {
-    object.maps[7].initial.push_back(static_cast<std::byte>(byte));
-  }
-  object.maps[9].inner = 0;
+  object.maps.insert(object.maps.end(), std::begin(more), std::end(more));
   return object;
 }
 

@@ -136,7 +136,8 @@ bool Checker::check_argument(CallContext& call, unsigned index) {
     return true;
   }
   const Reg reg = state().reg(number);
-  if (is_packet_pointer(reg.type) && !(rules_.packet_read && call.helper->has(kReadsPacket))) {
+  if (is_packet_pointer(reg.type) && !rules_.packet_to_helpers &&
+      !(rules_.packet_read && call.helper->has(kReadsPacket))) {
     return reject("helper access to the packet is not allowed");
   }
   if (may_be_null(want) && reg.is_null_constant()) {

@@ -78,7 +78,7 @@ bool Checker::call_helper() {
   if (call.helper->has(kGplOnly) && !is_gpl_compatible(object_.license)) {
     return reject("cannot call GPL-restricted function from non-GPL compatible program");
   }
-  if (call.helper->has(kMightSleep)) {
+  if (call.helper->has(kMightSleep) && !rules_.sleepable) {
     return reject("sleepable helper bpf_{}#{} in non-sleepable prog", call.helper->name, number);
   }
   if (!check_arguments(call)) {

@@ -29,7 +29,8 @@ std::vector<struct bpf_insn> for_kernel(const Program& program, const std::vecto
 }
 
 std::uint32_t attach_type(const Program& program) {
-  return program.section.find("devmap") != std::string::npos ? BPF_XDP_DEVMAP : 0;
+  const SectionInfo info = section_info(program.section);
+  return info.type == program.type ? static_cast<std::uint32_t>(info.attach) : 0;
 }
 
 }  // namespace

@@ -109,8 +109,8 @@ std::uint64_t HelperRuntime::call_function(std::uint64_t address, const Function
 }
 
 bool calls_functions(std::uint32_t number) {
-  constexpr std::uint32_t kForEachMapElem = 164, kLoop = 181, kUserRingbufDrain = 209;
-  return number == kForEachMapElem || number == kLoop || number == kUserRingbufDrain;
+  const HelperInfo* helper = find_helper(number);
+  return helper != nullptr && helper->has(kCallsBack);
 }
 
 HelperFunction helper_function(std::uint32_t number) {

@@ -105,6 +105,8 @@ void JitEmitter::enter_from_host() {
   }
   as_.mov(x86::r12, x86::rdi);
   as_.push(KILN_MACHINE(host_stack));
+  as_.push(x86::r12);  // a body keeps no register
+  as_.sub(x86::rsp, 8);
   as_.mov(KILN_MACHINE(host_stack), x86::rsp);
 }
 
@@ -130,6 +132,8 @@ void JitEmitter::emit_entry() {
   as_.mov(x86::rsi, KILN_MACHINE(r2));
   as_.call(bodies_[input_.entry]);
   as_.bind(leave_);
+  as_.add(x86::rsp, 8);
+  as_.pop(x86::r12);
   as_.pop(KILN_MACHINE(host_stack));
   for (const x86::Gp& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbp, x86::rbx}) {
     as_.pop(reg);
@@ -161,6 +165,9 @@ bool JitEmitter::emit_optimised(std::uint32_t program) {
   std::vector<std::optional<ir::Function>> functions(code.functions.size());
   std::vector<std::uint32_t> wanted = {0};
   for (const CodeInsn& insn : code.insns) {
+    if (insn.op == Op::CALL_HELPER && calls_functions(static_cast<std::uint32_t>(insn.imm))) {
+      return false;  // what a callback does to its caller's stack the form does not say
+    }
     if (insn.op == Op::LD_CODE_ADDR) {
       wanted.push_back(insn.target);
     }

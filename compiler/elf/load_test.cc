@@ -233,7 +233,7 @@ TEST(Load, WeakExternsAreZero) {
 TEST(Load, SettingsAreTheRunningKernels) {
   KILN_NEEDS_COMPILED_PROGRAMS();
   const Object object = load("externs_VERSION");
-  const MapSpec* kconfig = find_map(object, "externs_.kconfig");
+  const MapSpec* kconfig = find_map(object, "externs.kconfig");
   ASSERT_NE(kconfig, nullptr);
   struct utsname host {};
   ASSERT_EQ(uname(&host), 0);

@@ -5,10 +5,12 @@
 #include <chrono>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
 #include <kiln/capture.h>
+#include <kiln/pins.h>
 
 #include "command.h"
 
@@ -22,6 +24,9 @@ struct RunOptions {
   std::string out;
   std::string maps;
   std::string dump_maps;
+  std::string save_state;
+  std::string pin;
+  bool pin_all = false;
   SpeedOptions speed;
 };
 
@@ -94,6 +99,25 @@ void print(const RunOptions& options, const std::string& program, const Totals& 
   }
 }
 
+/// --dump-maps, --save-state, --pin.
+Result<void> keep_maps(const RunOptions& options, Engine& engine, std::span<const std::byte> btf,
+                       const std::optional<Pins>& pins) {
+  if (options.dump_maps.empty() && options.save_state.empty() && !pins) {
+    return {};
+  }
+  auto state = engine.maps();
+  if (!state) {
+    return state.error();
+  }
+  if (!options.dump_maps.empty()) {
+    KILN_TRY(write_text(options.dump_maps, dump_maps_json(*state)));
+  }
+  if (!options.save_state.empty()) {
+    KILN_TRY(save_map_file(options.save_state, *state, btf));
+  }
+  return pins ? pins->save(*state, btf) : Result<void>();
+}
+
 int run(const RunOptions& options) {
   auto frames = read_capture(options.capture);
   if (!frames) {
@@ -112,6 +136,14 @@ int run(const RunOptions& options) {
   if (!maps) {
     return fail(maps.error());
   }
+  std::optional<Pins> pins;
+  if (!options.pin.empty()) {
+    auto opened = Pins::open(options.pin, *maps, options.pin_all);
+    if (!opened) {
+      return fail(opened.error());
+    }
+    pins.emplace(std::move(opened).value());
+  }
   if (auto loaded = (*engine)->load((*prepared)->verified, (*prepared)->entry, std::move(maps).value(),
                                     environment);
       !loaded) {
@@ -126,14 +158,8 @@ int run(const RunOptions& options) {
       return fail(written.error());
     }
   }
-  if (!options.dump_maps.empty()) {
-    auto state = (*engine)->maps();
-    if (!state) {
-      return fail(state.error());
-    }
-    if (auto written = write_text(options.dump_maps, dump_maps_json(*state)); !written) {
-      return fail(written.error());
-    }
+  if (auto kept = keep_maps(options, **engine, (*prepared)->object.btf, pins); !kept) {
+    return fail(kept.error());
   }
   if (options.out != "-" && options.dump_maps != "-") {
     print(options, (*prepared)->program().name, *totals);
@@ -152,6 +178,9 @@ void add_run(CLI::App& app, int& status) {
   verb->add_option("--out", options->out, "capture of the frames that pass, tx or redirect");
   verb->add_option("--maps", options->maps, "map contents as JSON, - for standard input");
   verb->add_option("--dump-maps", options->dump_maps, "where the final map contents go");
+  verb->add_option("--save-state", options->save_state, "file for the final maps, which kiln map works on");
+  verb->add_option("--pin", options->pin, "directory of pinned maps: taken from there, and kept there");
+  verb->add_flag("--pin-all", options->pin_all, "pin maps that the object does not pin, too")->needs("--pin");
   add_speed_options(*verb, options->speed);
   verb->callback([options, &status] { status = run(*options); });
 }

@@ -68,6 +68,7 @@ void add_info(CLI::App& app, int& status);
 void add_disasm(CLI::App& app, int& status);
 void add_verify(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
+void add_map(CLI::App& app, int& status);
 void add_compare(CLI::App& app, int& status);
 void add_bench(CLI::App& app, int& status);
 

@@ -4,12 +4,14 @@
 #include <chrono>
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include <fmt/format.h>
 
 #include <kiln/capture.h>
 #include <kiln/events.h>
 #include <kiln/verdicts.h>
+#include <kiln/pins.h>
 
 #include "command.h"
 
@@ -25,6 +27,9 @@ struct RunOptions {
   std::string maps;
   std::string dump_maps;
   EnvironmentFiles environment;
+  std::string save_state;
+  std::string pin;
+  bool pin_all = false;
   SpeedOptions speed;
 };
 
@@ -97,6 +102,25 @@ void print(const RunOptions& options, const Program& program, const Totals& tota
   }
 }
 
+/// --dump-maps, --save-state, --pin.
+Result<void> keep_maps(const RunOptions& options, Engine& engine, std::span<const std::byte> btf,
+                       const std::optional<Pins>& pins) {
+  if (options.dump_maps.empty() && options.save_state.empty() && !pins) {
+    return {};
+  }
+  auto state = engine.maps();
+  if (!state) {
+    return state.error();
+  }
+  if (!options.dump_maps.empty()) {
+    KILN_TRY(write_text(options.dump_maps, dump_maps_json(*state)));
+  }
+  if (!options.save_state.empty()) {
+    KILN_TRY(save_map_file(options.save_state, *state, btf));
+  }
+  return pins ? pins->save(*state, btf) : Result<void>();
+}
+
 int run(const RunOptions& options) {
   auto prepared = prepare(options.object.object, options.object.program, {.btf_path = options.object.btf});
   if (!prepared) {
@@ -121,6 +145,14 @@ int run(const RunOptions& options) {
   if (!options.events.empty()) {
     listen_to_events(*maps);
   }
+  std::optional<Pins> pins;
+  if (!options.pin.empty()) {
+    auto opened = Pins::open(options.pin, *maps, options.pin_all);
+    if (!opened) {
+      return fail(opened.error());
+    }
+    pins.emplace(std::move(opened).value());
+  }
   if (auto loaded = (*engine)->load((*prepared)->verified, (*prepared)->entry, std::move(maps).value(),
                                     environment);
       !loaded) {
@@ -135,14 +167,8 @@ int run(const RunOptions& options) {
       return fail(written.error());
     }
   }
-  if (!options.dump_maps.empty()) {
-    auto state = (*engine)->maps();
-    if (!state) {
-      return fail(state.error());
-    }
-    if (auto written = write_text(options.dump_maps, dump_maps_json(*state)); !written) {
-      return fail(written.error());
-    }
+  if (auto kept = keep_maps(options, **engine, (*prepared)->object.btf, pins); !kept) {
+    return fail(kept.error());
   }
   if (!options.events.empty()) {
     if (auto written = write_text(options.events, totals->events); !written) {
@@ -169,6 +195,9 @@ void add_run(CLI::App& app, int& status) {
   verb->add_option("--maps", options->maps, "map contents as JSON, - for standard input");
   verb->add_option("--dump-maps", options->dump_maps, "where the final map contents go");
   add_environment_options(*verb, options->environment);
+  verb->add_option("--save-state", options->save_state, "file for the final maps, which kiln map works on");
+  verb->add_option("--pin", options->pin, "directory of pinned maps: taken from there, and kept there");
+  verb->add_flag("--pin-all", options->pin_all, "pin maps that the object does not pin, too")->needs("--pin");
   add_speed_options(*verb, options->speed);
   verb->callback([options, &status] { status = run(*options); });
 }

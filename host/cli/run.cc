@@ -109,7 +109,7 @@ int run(const RunOptions& options) {
   if (!frames) {
     return fail(frames.error());
   }
-  auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads});
+  auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads, .passes = options.speed.passes});
   if (!engine) {
     return fail(engine.error());
   }

@@ -14,13 +14,14 @@ namespace kiln {
 KILN_DEFINE_HELPER(loop) {
   constexpr std::uint32_t kMaxLoops = 8 * 1024 * 1024;  // BPF_MAX_LOOPS
   HelperRuntime& m = runtime(machine);
-  const auto rounds = static_cast<std::uint32_t>(r1);
   if (r4 != 0) {
     return negative(EINVAL);
   }
-  if (rounds > kMaxLoops) {
-    return negative(E2BIG);
+  // Without flags Linux has the loop as code (inline_bpf_loop), which looks at all of R1 and gives an error of 32 bits.
+  if (r1 > kMaxLoops) {
+    return static_cast<std::uint32_t>(-E2BIG);
   }
+  const auto rounds = static_cast<std::uint32_t>(r1);
   for (std::uint32_t i = 0; i < rounds; ++i) {
     const std::uint64_t stop = m.call_function(r2, {i, r3, 0, 0, 0});
     if (m.faulted != 0) {

@@ -31,8 +31,9 @@ bool is_outer(const MapSpec& spec) {
 }
 
 bool programs_change(const MapSpec& spec) {
+  // Ring buffers are read as events; queues, stacks and Bloom filters have no keys to read them by.
   return !is_slot_array(spec.type) && !is_outer(spec) && spec.type != MapType::kDevmapHash &&
-         !spec.is_readonly;
+         !is_ring(spec.type) && !is_keyless(spec.type) && !spec.is_readonly;
 }
 
 std::uint32_t first_word(Bytes bytes) {

@@ -297,7 +297,7 @@ bool Checker::execute_packet_load() {
   Reg loaded = Reg::unknown();
   loaded.bounds.truncate(decoded().bytes);
   set_reg(0, loaded);
-  return state().frames.size() == 1 || leave_abnormally("use BPF_LD_[ABS|IND]", Reg::constant(0));
+  return return_early(Reg::constant(0), false);
 }
 
 }  // namespace kiln::verifier

@@ -118,7 +118,7 @@ struct Object {
   std::shared_ptr<const Btf> kernel_types;  ///< the kernel's, if the object needed them; ids of kfuncs are its
 };
 
-/// Picks one program. \param name  empty: the only XDP program.
+/// Picks one program. \param name  empty: the only XDP program, or the only one.
 /// \errors kUsage if there is no such program, or several and no name (the message lists them).
 Result<std::size_t> select_program(const Object& object, std::string_view name);
 

@@ -146,17 +146,21 @@ bool Checker::return_to_caller() {
   return true;
 }
 
-/// A tail call that succeeds, or a packet load that fails, ends the subprogram at once: the path on which it
-/// does not goes on later, this one returns.
-bool Checker::leave_abnormally(const char* what, const Reg& result) {
-  if (state().frame().in_callback) {
-    return reject("cannot {} within callback", what);
+/// The instruction may end a subprogram, as a tail call does, or a packet load beyond the packet: then its
+/// caller goes on with `result`. The other way, to the next instruction, is explored later.
+bool Checker::return_early(const Reg& result, bool moves_packet) {
+  if (state().frames.size() == 1) {
+    return true;
   }
-  auto stays = std::make_unique<State>(state());
-  stays->last_insn = insn_;
-  stays->insn = insn_ + 1;
-  push_branch(std::move(stays));
-  if (decoded().form == Form::kCall) {
+  if (state().frame().in_callback) {
+    return reject("cannot {} within callback", moves_packet ? "tail call" : "use BPF_LD_[ABS|IND]");
+  }
+  auto onward = std::make_unique<State>(state());
+  onward->last_insn = insn_;
+  onward->insn = insn_ + 1;
+  push_branch(std::move(onward));
+  state().trace.back().returns_early = true;
+  if (moves_packet) {
     forget_packet_pointers();
   }
   set_reg(0, result);

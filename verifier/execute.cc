@@ -238,7 +238,7 @@ bool Checker::execute_wide_load() {
     case Op::LD_CODE_ADDR: {
       const s64 target = structure_.subprogram_at(s64{insn_} + 1 + i.imm);
       const SubprogramInfo& sub = structure_.subprograms[static_cast<std::size_t>(target)];
-      if (sub.btf_func == 0) {
+      if (sub.btf_func == 0 && !object_.btf.empty()) {
         return reject("missing btf func_info");
       }
       if (sub.is_global) {
@@ -297,7 +297,7 @@ bool Checker::execute_packet_load() {
   Reg loaded = Reg::unknown();
   loaded.bounds.truncate(decoded().bytes);
   set_reg(0, loaded);
-  return state().frames.size() == 1 || leave_abnormally("use BPF_LD_[ABS|IND]", Reg::constant(0));
+  return return_early(Reg::constant(0), false);
 }
 
 }  // namespace kiln::verifier

@@ -21,7 +21,9 @@ bool is_skb_dynptr(const Reg& reg) {
 /// data, data_end and data_meta may have moved: nothing computed from them is an address any more.
 void Checker::forget_packet_pointers() {
   invalidate([](const Reg& reg) {
-    return is_packet_pointer(reg.type) || reg.type == RegType::kPacketEnd || reg.has(kPacketSlice);
+    // The memory that a global function was given may be packet bytes.
+    const bool argument = reg.type == RegType::kMem && reg.flags == 0 && reg.ref == 0 && reg.uid == 0;
+    return is_packet_pointer(reg.type) || reg.type == RegType::kPacketEnd || reg.has(kPacketSlice) || argument;
   });
 }
 
@@ -125,6 +127,27 @@ bool Checker::release_arguments(const CallContext& call) {
   return reject("func bpf_{}#{} reference has not been acquired before", call.helper->name, call.helper->number);
 }
 
+/// Rules of single helpers.
+bool Checker::check_call_rules(const CallContext& call) {
+  switch (static_cast<HelperId>(call.helper->number)) {
+    case HelperId::get_local_storage:
+      if (!state().reg(2).is_null_constant()) {
+        return reject("get_local_storage() doesn't support non-zero flags");
+      }
+      make_precise(2);
+      return true;
+    case HelperId::map_update_elem:
+    case HelperId::map_delete_elem: {
+      const MapType type = object_.maps[static_cast<std::size_t>(call.map)].type;
+      const bool sockets = type == MapType::kSockmap || type == MapType::kSockhash;
+      const bool deletes = static_cast<HelperId>(call.helper->number) == HelperId::map_delete_elem;
+      return !sockets || may_update_sockmap(program_.type, deletes) || reject("cannot update sockmap in this context");
+    }
+    default:
+      return true;
+  }
+}
+
 bool Checker::call_helper() {
   const u32 number = static_cast<u32>(insn().imm);
   CallContext call;
@@ -157,23 +180,17 @@ bool Checker::call_helper() {
       make_precise(3);  // back ends may resolve the target
     }
   }
-  if (static_cast<HelperId>(number) == HelperId::get_local_storage) {
-    if (!state().reg(2).is_null_constant()) {
-      return reject("get_local_storage() doesn't support non-zero flags");
-    }
-    make_precise(2);
-  }
-  if (call.helper->has(kCallsBack) && !call_back(call)) {
+  if (!check_call_rules(call) || (call.helper->has(kCallsBack) && !call_back(call))) {
     return false;
   }
   const bool moves = call.helper->has(kMovesPacket) ||
                      (static_cast<HelperId>(number) == HelperId::dynptr_write && is_skb_dynptr(call.dynptr));
   set_result(call);
-  if (moves && static_cast<HelperId>(number) != HelperId::tail_call) {
-    forget_packet_pointers();
+  if (static_cast<HelperId>(number) == HelperId::tail_call) {
+    return return_early(Reg::unknown(), true);  // the program called so returns to our caller
   }
-  if (static_cast<HelperId>(number) == HelperId::tail_call && state().frames.size() > 1) {
-    return leave_abnormally("tail call", Reg::unknown());
+  if (moves) {
+    forget_packet_pointers();
   }
   return true;
 }

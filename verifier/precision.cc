@@ -172,8 +172,7 @@ void Checker::step_back(const State& s, const TraceEntry& entry, u32 next, Preci
         mask.regs[mask.frame] = static_cast<u16>(mask.regs[mask.frame] | passed);
       } else {
         clear(kCallerSaved);
-        // A tail call or packet load that left its subprogram: from the caller back into it.
-        mask.frame += next != kNoCallsite && next != entry.insn + 1 ? 1 : 0;
+        mask.frame += entry.returns_early ? 1 : 0;  // nothing in that frame was asked for yet
       }
       break;
     case Form::kLd64:
@@ -182,7 +181,7 @@ void Checker::step_back(const State& s, const TraceEntry& entry, u32 next, Preci
     case Form::kCallx:
     case Form::kLdPacket:
       clear(kCallerSaved);
-      mask.frame += next != kNoCallsite && next != entry.insn + 1 ? 1 : 0;
+      mask.frame += entry.returns_early ? 1 : 0;
       break;
     case Form::kNeg:
     case Form::kEnd:

@@ -116,6 +116,9 @@ std::vector<u32> Checker::stack_depths() const {
 
 /// What may end a subprogram in the middle needs one whose result is a number.
 bool Checker::check_abnormal_returns() {
+  if (object_.btf.empty()) {
+    return true;  // no prototypes to go by, as in programs made of instructions only
+  }
   for (std::size_t i = 1; i < structure_.subprograms.size(); ++i) {
     const SubprogramInfo& sub = structure_.subprograms[i];
     const auto begin = structure_.code.begin() + sub.start, end = structure_.code.begin() + sub.end;

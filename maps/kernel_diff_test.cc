@@ -198,11 +198,12 @@ void compare_slots(const MapSpec& spec, int inner_fd, std::vector<std::pair<Byte
 TEST_F(KernelDiff, MapsOfDevicesAndProcessors) {
   const ByteVector lo = u32(1);  // loopback is there in every network namespace
   const ByteVector none = u32(0);
-  compare_slots(spec(MapType::kDevmap, 4, 4, 3), -1, {{lo, lo}, {lo, lo}, {none, none}}, 5, 2000);
-  compare_slots(spec(MapType::kDevmapHash, 4, 4, 3), -1, {{lo, lo}, {lo, lo}, {none, none}}, 6, 2000);
+  compare_slots(spec(MapType::kDevmap, 4, 4, 3), -1, {{lo, lo}, {lo, lo}, {none, none}}, 5, steps_of_a_comparison());
+  compare_slots(spec(MapType::kDevmapHash, 4, 4, 3), -1, {{lo, lo}, {lo, lo}, {none, none}}, 6, steps_of_a_comparison());
   const ByteVector queue = u32(64);
   const ByteVector too_long = u32(16385);
-  compare_slots(spec(MapType::kCpumap, 4, 4, 1), -1, {{queue, queue}, {none, none}, {too_long, too_long}}, 3, 2000);
+  compare_slots(spec(MapType::kCpumap, 4, 4, 1), -1, {{queue, queue}, {none, none}, {too_long, too_long}}, 3,
+                steps_of_a_comparison() / 2);
 }
 
 TEST_F(KernelDiff, ProgArray) {
@@ -210,7 +211,7 @@ TEST_F(KernelDiff, ProgArray) {
   const int program = bpf_prog_load(BPF_PROG_TYPE_XDP, "kiln_pass", "GPL", pass, 2, nullptr);
   ASSERT_GE(program, 0) << std::strerror(errno);
   const auto fd = u32(static_cast<std::uint32_t>(program));
-  compare_slots(spec(MapType::kProgArray, 4, 4, 3), -1, {{u32(1), fd}}, 5, 500);
+  compare_slots(spec(MapType::kProgArray, 4, 4, 3), -1, {{u32(1), fd}}, 5, steps_of_a_comparison());
   close(program);
 }
 
@@ -219,7 +220,7 @@ TEST_F(KernelDiff, MapsOfMaps) {
   const auto fd = u32(static_cast<std::uint32_t>(inner.fd()));
   // Few, because the kernel waits for an RCU grace period after each change.
   for (const MapType type : {MapType::kArrayOfMaps, MapType::kHashOfMaps}) {
-    compare_slots(spec(type, 4, 4, 3), inner.fd(), {{u32(2), fd}, {u32(99), u32(0x7fffffff)}}, 5, 80);
+    compare_slots(spec(type, 4, 4, 3), inner.fd(), {{u32(2), fd}, {u32(99), u32(0x7fffffff)}}, 5, steps_of_a_comparison() / 25);
   }
 }
 
@@ -231,7 +232,7 @@ TEST_F(KernelDiff, Xskmap) {
   const auto fd = u32(static_cast<std::uint32_t>(socket_fd));
   const int second = socket(AF_XDP, SOCK_RAW, 0);
   const auto other = u32(static_cast<std::uint32_t>(second));
-  compare_slots(spec(MapType::kXskmap, 4, 4, 3), -1, {{u32(7), fd}, {u32(8), other}}, 5, 3000);
+  compare_slots(spec(MapType::kXskmap, 4, 4, 3), -1, {{u32(7), fd}, {u32(8), other}}, 5, steps_of_a_comparison());
   close(second);
   close(socket_fd);
 }

@@ -91,8 +91,6 @@ Result<void> check_slots(const MapSpec& spec, const Check& check) {
     flags |= kProgramAccess;
   } else if (type == MapType::kCpumap) {
     flags = kNumaNode;
-  } else if (type == MapType::kDevmap) {
-    flags |= kReadOnlyForProgram;  // which the kernel sets itself
   }
   KILN_TRY(check.key(4));
   KILN_TRY(check.value(4, two_sizes ? 8 : 4));
@@ -143,7 +141,7 @@ Result<void> check_lpm(const MapSpec& spec, const Check& check) {
 Result<void> check_device_hash(const Check& check) {
   KILN_TRY(check.key(4));
   KILN_TRY(check.value(4, 8));
-  KILN_TRY(check.flags(kNumaNode | kUserAccess | kReadOnlyForProgram));
+  KILN_TRY(check.flags(kNumaNode | kUserAccess));
   return check.some_entries();
 }
 

@@ -10,8 +10,8 @@
 
 #include <kiln/capture.h>
 #include <kiln/events.h>
-#include <kiln/verdicts.h>
 #include <kiln/pins.h>
+#include <kiln/verdicts.h>
 
 #include "command.h"
 
@@ -26,10 +26,10 @@ struct RunOptions {
   std::string events;
   std::string maps;
   std::string dump_maps;
-  EnvironmentFiles environment;
   std::string save_state;
   std::string pin;
   bool pin_all = false;
+  EnvironmentFiles environment;
   SpeedOptions speed;
 };
 
@@ -142,9 +142,6 @@ int run(const RunOptions& options) {
   if (!maps) {
     return fail(maps.error());
   }
-  if (!options.events.empty()) {
-    listen_to_events(*maps);
-  }
   std::optional<Pins> pins;
   if (!options.pin.empty()) {
     auto opened = Pins::open(options.pin, *maps, options.pin_all);
@@ -152,6 +149,9 @@ int run(const RunOptions& options) {
       return fail(opened.error());
     }
     pins.emplace(std::move(opened).value());
+  }
+  if (!options.events.empty()) {
+    listen_to_events(*maps);
   }
   if (auto loaded = (*engine)->load((*prepared)->verified, (*prepared)->entry, std::move(maps).value(),
                                     environment);
@@ -194,10 +194,10 @@ void add_run(CLI::App& app, int& status) {
   verb->add_option("--out", options->out, "capture of the frames that pass, tx or redirect");
   verb->add_option("--maps", options->maps, "map contents as JSON, - for standard input");
   verb->add_option("--dump-maps", options->dump_maps, "where the final map contents go");
-  add_environment_options(*verb, options->environment);
   verb->add_option("--save-state", options->save_state, "file for the final maps, which kiln map works on");
   verb->add_option("--pin", options->pin, "directory of pinned maps: taken from there, and kept there");
   verb->add_flag("--pin-all", options->pin_all, "pin maps that the object does not pin, too")->needs("--pin");
+  add_environment_options(*verb, options->environment);
   add_speed_options(*verb, options->speed);
   verb->callback([options, &status] { status = run(*options); });
 }

@@ -72,7 +72,7 @@ JitEmitter::JitEmitter(const JitInput& input, const JitOptions& options, asmjit:
 }
 
 Result<void> JitEmitter::emit() {
-  for (asmjit::Label* label : {&enter_, &leave_, &body_table_, &fault_, &check_, &runaway_, &too_deep_}) {
+  for (asmjit::Label* label : {&enter_, &enter_empty_, &leave_, &body_table_, &fault_, &check_, &runaway_, &too_deep_}) {
     *label = as_.newLabel();
   }
   for (const Code& code : input_.programs) {
@@ -97,7 +97,17 @@ Result<void> JitEmitter::emit() {
 }
 
 void JitEmitter::emit_entry() {
-  as_.bind(enter_);
+  const asmjit::Label empty = as_.newLabel();
+  emit_entry_to(enter_, bodies_[input_.entry], leave_);
+  emit_entry_to(enter_empty_, empty, as_.newLabel());
+  as_.bind(empty);
+  as_.mov(x86::eax, imm(1));
+  as_.ret();
+}
+
+/// From C++ to a body and back. \param leave  the way back, also out of the midst of the body.
+void JitEmitter::emit_entry_to(const asmjit::Label& enter, const asmjit::Label& body, const asmjit::Label& leave) {
+  as_.bind(enter);
   for (const x86::Gp& reg : {x86::rbx, x86::rbp, x86::r12, x86::r13, x86::r14, x86::r15}) {
     as_.push(reg);
   }
@@ -107,8 +117,8 @@ void JitEmitter::emit_entry() {
   as_.mov(x86::rbp, KILN_MACHINE(stack_top));
   as_.mov(x86::rdi, KILN_MACHINE(r1));
   as_.mov(x86::rsi, KILN_MACHINE(r2));
-  as_.call(bodies_[input_.entry]);
-  as_.bind(leave_);
+  as_.call(body);
+  as_.bind(leave);
   as_.add(x86::rsp, 8);
   for (const x86::Gp& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbp, x86::rbx}) {
     as_.pop(reg);
@@ -563,9 +573,12 @@ Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
     options.listing->assign(logger.data(), logger.dataSize());
   }
   JitCode code;
-  std::byte* const enter = pages->data() + holder.labelOffset(emitter.enter_label());
+  const auto at = [&](const asmjit::Label& label) { return pages->data() + holder.labelOffset(label); };
+  std::byte* const enter = at(emitter.enter_label());
+  std::byte* const enter_empty = at(emitter.enter_empty_label());
   code.pages = std::move(*pages);
-  code.enter = reinterpret_cast<std::uint64_t (*)(MachineState*)>(enter);
+  code.enter = reinterpret_cast<decltype(code.enter)>(enter);
+  code.enter_empty = reinterpret_cast<decltype(code.enter_empty)>(enter_empty);
   return code;
 }
 

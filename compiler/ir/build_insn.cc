@@ -154,6 +154,7 @@ void Builder::load_store(const Scope& scope, const InsnInfo& info, std::uint32_t
     return;
   }
   node.op = ir::Op::kStore;
+  f_.context_changes |= has(node.region, ValueKind::kContext);
   node.in[0] = reg(scope, i.dst, slot);
   node.in[2] = info.form == Form::kStoreReg ? reg(scope, i.src, slot)
                                             : f_.constant(static_cast<std::uint64_t>(std::int64_t{i.imm}));

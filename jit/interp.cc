@@ -36,6 +36,7 @@ class Interp final : public CpuEngine {
 
   Result<TimedRound> time_round(const FrameRack& rack, double seconds, bool empty) override {
     std::optional<Error> failed;
+    FunctionCaller* const functions = runtime().functions;
     std::optional<InterpMachine> nothing;
     if (empty) {
       nothing.emplace(empty_, runtime(), nullptr);
@@ -46,6 +47,7 @@ class Interp final : public CpuEngine {
       }
       return !failed;
     });
+    runtime().functions = functions;
     if (failed) {
       return *failed;
     }

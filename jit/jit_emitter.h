@@ -32,6 +32,8 @@ class JitEmitter {
   Result<void> emit();
   asmjit::Label enter_label() const { return enter_; }
   asmjit::Label enter_empty_label() const { return enter_empty_; }
+  asmjit::Label invoke_label() const { return invoke_; }
+  const std::vector<std::vector<asmjit::Label>>& functions() const { return functions_; }
 
  private:
   using Gp = asmjit::x86::Gp;
@@ -46,7 +48,9 @@ class JitEmitter {
 
   // Entry, functions, tables (jit_emitter.cc).
   void emit_entry();
-  void emit_entry_to(const asmjit::Label& enter, const asmjit::Label& body, const asmjit::Label& leave);
+  void emit_entry_to(const asmjit::Label& enter, const asmjit::Label& body);
+  void emit_invoke();
+  void enter_from_host();
   void emit_program(std::uint32_t program);
   bool emit_optimised(std::uint32_t program);
   void emit_body(std::uint32_t program);
@@ -101,7 +105,7 @@ class JitEmitter {
   std::vector<std::vector<asmjit::Label>> labels_;     ///< by program and slot: targets
   std::vector<std::vector<asmjit::Label>> functions_;  ///< by program and function: callable as BPF calls
   std::vector<asmjit::Label> bodies_;                  ///< by program: saves nothing
-  asmjit::Label enter_, enter_empty_, leave_, body_table_, fault_, check_, runaway_, too_deep_;
+  asmjit::Label enter_, enter_empty_, invoke_, leave_, body_table_, fault_, check_, runaway_, too_deep_;
   std::vector<asmjit::Label> function_tables_;  ///< by program, for CALLX
 };
 

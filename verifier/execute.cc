@@ -239,7 +239,7 @@ bool Checker::execute_packet_load() {
   Reg loaded = Reg::unknown();
   loaded.bounds.truncate(decoded().bytes);
   set_reg(0, loaded);
-  return true;
+  return return_early(Reg::constant(0), false);
 }
 
 }  // namespace kiln::verifier

@@ -17,6 +17,9 @@ namespace kiln::verifier {
 /// helpers for few maps.
 bool fits_map(const HelperInfo& helper, MapType type);
 
+/// May programs of the type update (or delete from) a map of sockets? Where they can't hold a socket's lock.
+bool may_update_sockmap(ProgramType type, bool deletes);
+
 /// Programs may not change its values.
 bool is_read_only(const MapSpec& map);
 

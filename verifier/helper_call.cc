@@ -101,7 +101,7 @@ bool Checker::call_helper() {
     return reject("cannot call GPL-restricted function from non-GPL compatible program");
   }
   if (call.helper->has(kMightSleep) && !rules_.sleepable) {
-    return reject("sleepable helper bpf_{}#{} in non-sleepable prog", call.helper->name, number);
+    return reject("helper call might sleep in a non-sleepable prog");
   }
   if (!check_arguments(call)) {
     return false;

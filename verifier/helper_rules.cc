@@ -191,6 +191,12 @@ bool may_update_sockmap(ProgramType type, bool deletes) {
   }
 }
 
+bool is_for_sleepable(MapType type) {
+  return is_one_of(type, {M::kHash, M::kLruHash, M::kArray, M::kPercpuHash, M::kPercpuArray, M::kLruPercpuHash,
+                          M::kArrayOfMaps, M::kHashOfMaps, M::kRingbuf, M::kUserRingbuf, M::kInodeStorage,
+                          M::kSkStorage, M::kTaskStorage, M::kCgrpStorage, M::kQueue, M::kStack, M::kArena});
+}
+
 bool is_read_only(const MapSpec& map) {
   constexpr u32 kReadOnlyFlag = 1u << 7;  // BPF_F_RDONLY_PROG
   // A devmap's value is the kernel's own, so it is created read-only.

@@ -275,8 +275,8 @@ Result<Comparison> compare_engines(const Prepared& prepared, const std::string& 
   return result;
 }
 
-Result<Throughput> measure_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
-                                  const std::vector<Frame>& frames, const SpeedOptions& options) {
+Result<std::unique_ptr<Engine>> load_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
+                                            const SpeedOptions& options) {
   auto made = make_engine(engine, {.cores = options.cores, .threads = options.threads, .passes = options.passes});
   if (!made) {
     return made.error();
@@ -288,7 +288,16 @@ Result<Throughput> measure_engine(const Prepared& prepared, const std::string& m
     return maps.error();
   }
   KILN_TRY((*made)->load(prepared.verified, prepared.entry, std::move(maps).value(), environment));
-  return (*made)->measure(frames, options.measure);
+  return std::move(*made);
+}
+
+Result<Throughput> measure_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
+                                  const std::vector<Frame>& frames, const SpeedOptions& options) {
+  auto loaded = load_engine(prepared, maps_path, engine, options);
+  if (!loaded) {
+    return loaded.error();
+  }
+  return (*loaded)->measure(frames, options.measure);
 }
 
 Speed speed_of(const Throughput& throughput, double clock_mhz) {

@@ -8,6 +8,8 @@
 namespace kiln {
 namespace {
 
+constexpr double kEmptyShare = 0.3;  // of a round's time for measuring what a call costs
+
 /// What programs of a type are given; nullopt: the CPU engines do not run them.
 std::optional<ContextKind> context_kind(ProgramType type) {
   if (type == ProgramType::kXdp) {
@@ -208,21 +210,22 @@ Result<Throughput> CpuEngine::measure(std::span<const Frame> frames, const Measu
   const std::uint64_t before = executed();
   std::optional<Error> failed;
   for (std::uint32_t repeat = 0; repeat < options.repeats && !failed; ++repeat) {
-    TimedRound total;
+    double ns = 0;
     for (std::size_t at = 0; at < frames.size() && !failed; at += FrameRack::kWindows) {
       const auto part = frames.subspan(at, std::min(FrameRack::kWindows, frames.size() - at));
       rack->fill(part);
       const double share = static_cast<double>(part.size()) / static_cast<double>(frames.size());
-      const auto round = time_round(*rack, options.seconds_per_round * share);
-      if (!round) {
-        failed = round.error();
+      const auto round = time_round(*rack, options.seconds_per_round * share, false);
+      const auto empty = time_round(*rack, options.seconds_per_round * share * kEmptyShare, true);
+      if (!round || !empty) {
+        failed = round ? empty.error() : round.error();
         break;
       }
-      total.seconds += round->seconds;
-      total.packets += round->packets;
+      const auto per_packet = [](const TimedRound& r) { return r.seconds * 1e9 / static_cast<double>(r.packets); };
+      ns += (per_packet(*round) - per_packet(*empty)) * share;
+      throughput.packets += round->packets;
     }
-    throughput.packets += total.packets;
-    throughput.ns_per_packet.push_back(total.seconds * 1e9 / static_cast<double>(total.packets));
+    throughput.ns_per_packet.push_back(std::max(ns, 0.0));
   }
   frame_ = own;
   runtime_->keeps_events = true;

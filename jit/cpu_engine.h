@@ -34,8 +34,8 @@ class CpuEngine : public Engine {
   virtual Result<void> prepare(const VerifiedObject& object) = 0;
   /// Runs the entry program on the frame that is in frame memory. \return R0.
   virtual Result<std::uint64_t> execute() = 0;
-  /// The timed part of measure().
-  virtual Result<TimedRound> time_round(const FrameRack& rack, double seconds) = 0;
+  /// The timed part of measure(). \param empty  instead of the program one that returns at once, all else the same.
+  virtual Result<TimedRound> time_round(const FrameRack& rack, double seconds, bool empty) = 0;
   /// Instructions executed so far by all runs, 0 if it does not count.
   virtual std::uint64_t executed() const = 0;
 

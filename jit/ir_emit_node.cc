@@ -196,7 +196,7 @@ void IrEmitter::divide(Id id) {
   const asmjit::Label zero = as_.newLabel(), minus_one = as_.newLabel(), done = as_.newLabel();
   const bool constant = f_.is_constant(n.in[1]);
   const std::uint64_t value = constant ? (n.bits == 32 ? static_cast<std::uint32_t>(f_.value(n.in[1])) : f_.value(n.in[1])) : 0;
-  const bool may_be_zero = !constant || value == 0;
+  const bool may_be_zero = constant ? value == 0 : n.aux == 0;
   const bool may_be_minus_one = is_signed && (!constant || value == (n.bits == 32 ? 0xffff'ffff : ~std::uint64_t{0}));
   const Gp divisor = use(n.in[1], x86::r10, n.bits);
   const Gp dividend = use(n.in[0], x86::rax, n.bits);

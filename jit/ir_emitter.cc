@@ -22,13 +22,19 @@ IrEmitter::IrEmitter(x86::Assembler& as, const IrTargets& targets, ir::Function&
 void IrEmitter::emit() {
   split_critical_edges();
   machine_ = f_.make({.op = IrOp::kArgument, .imm = 0});
+  if (fold_loads_) {
+    fold_addresses();
+  }
   find_folded();
   places_ = allocate(f_, machine_, folded_);
+  find_detours();
   labels_.resize(f_.blocks.size());
   for (const BlockId block : f_.order) {
     labels_[block] = as_.newLabel();
   }
   enter();
+  // Blocks in which nothing happens are jumped past.
+  std::erase_if(f_.order, [this](BlockId block) { return block != 0 && leads_to_[block] != block; });
   for (std::size_t i = 0; i < f_.order.size(); ++i) {
     emit_block(i);
   }
@@ -59,6 +65,33 @@ void IrEmitter::split_critical_edges() {
     }
   }
   f_.order = std::move(order);
+}
+
+/// An address that is a sum for one access becomes base and index of it.
+void IrEmitter::fold_addresses() {
+  std::vector<std::uint32_t> uses(f_.nodes.size());
+  for (const BlockId block : f_.order) {
+    for (const Id id : f_.blocks[block].nodes) {
+      ir::for_operands(f_, id, [&](Id& in) { ++uses[in]; });
+    }
+    ir::for_operands(f_.blocks[block].end, [&](Id& in) { ++uses[in]; });
+  }
+  for (const BlockId block : f_.order) {
+    for (const Id id : f_.blocks[block].nodes) {
+      ir::Node& n = f_.nodes[id];
+      if ((n.op != IrOp::kLoad && n.op != IrOp::kStore) || n.in[1] != kNone) {
+        continue;
+      }
+      ir::Node& sum = f_.nodes[n.in[0]];
+      if (sum.op == IrOp::kAdd && sum.bits == 64 && sum.block == block && uses[n.in[0]] == 1 && !f_.is_constant(sum.in[1])) {
+        n.in[0] = sum.in[0];
+        n.in[1] = sum.in[1];
+        n.scale = 0;
+        sum.block = kNone;
+      }
+    }
+    std::erase_if(f_.blocks[block].nodes, [&](Id id) { return f_.nodes[id].block == kNone; });
+  }
 }
 
 /// Loads that become the memory operand of the one instruction that uses them, in the same block, if nothing in between may
@@ -197,6 +230,10 @@ void IrEmitter::leave() {
 
 void IrEmitter::emit_block(std::size_t at) {
   const BlockId block = f_.order[at];
+  const auto& preds = f_.blocks[block].preds;
+  if (f_.blocks[block].loop_depth != 0 && preds.size() > 1 && f_.blocks[preds[0]].loop_depth < f_.blocks[block].loop_depth) {
+    as_.align(asmjit::AlignMode::kCode, 16);  // a loop starts here
+  }
   as_.bind(labels_[block]);
   for (const Id id : f_.blocks[block].nodes) {
     if (f_.nodes[id].op == IrOp::kPhi || folded_[id]) {
@@ -231,28 +268,43 @@ void IrEmitter::emit_end(BlockId block, BlockId next) {
 }
 
 void IrEmitter::jump_to(BlockId to, BlockId next) {
-  if (to != next) {
+  if (leads_to_[to] != next) {
     as_.jmp(target(to));
   }
 }
 
-/// Where a jump to a block goes in the end: past blocks that do nothing.
-asmjit::Label IrEmitter::target(BlockId block) {
-  for (unsigned steps = 0; steps < 8; ++steps) {
-    const ir::Block& b = f_.blocks[block];
-    const bool empty = std::all_of(b.nodes.begin(), b.nodes.end(), [this](Id id) { return f_.nodes[id].op == IrOp::kPhi; });
-    if (!empty || b.end.kind != ir::Terminator::kJump || !edge_moves(block).empty()) {
-      break;
-    }
-    block = b.end.to[0];
+/// Where a jump to each block goes in the end: past blocks that do nothing.
+void IrEmitter::find_detours() {
+  leads_to_.resize(f_.blocks.size());
+  for (BlockId block = 0; block < leads_to_.size(); ++block) {
+    leads_to_[block] = block;
   }
-  return labels_[block];
+  const auto is_empty = [this](BlockId block) {
+    const ir::Block& b = f_.blocks[block];
+    return b.end.kind == ir::Terminator::kJump && std::all_of(b.nodes.begin(), b.nodes.end(), [this](Id id) { return f_.nodes[id].op == IrOp::kPhi; }) &&
+           edge_moves(block).empty();
+  };
+  for (const BlockId start : f_.order) {
+    BlockId block = start;
+    for (unsigned steps = 0; steps < 8 && is_empty(block) && f_.blocks[block].end.to[0] != start; ++steps) {
+      block = f_.blocks[block].end.to[0];
+    }
+    leads_to_[start] = block;
+  }
+  // A chain that was cut short, or a circle, ends at a block that is emitted.
+  for (const BlockId start : f_.order) {
+    if (leads_to_[leads_to_[start]] != leads_to_[start]) {
+      leads_to_[start] = start;
+    }
+  }
 }
+
+asmjit::Label IrEmitter::target(BlockId block) { return labels_[leads_to_[block]]; }
 
 void IrEmitter::branch(const ir::Terminator& end, BlockId next) {
   ir::Cond cond = end.cond;
   BlockId to = end.to[0], otherwise = end.to[1];
-  if (to == next) {
+  if (leads_to_[to] == next) {
     std::swap(to, otherwise);
     cond = ir::negated(cond);
   }

@@ -56,6 +56,8 @@ class IrEmitter {
 
   // Before and around (ir_emitter.cc).
   void split_critical_edges();
+  void fold_addresses();
+  void find_detours();
   void find_folded();
   bool foldable_address(const ir::Node& n) const;
   bool fold(Id load, unsigned bits);
@@ -114,7 +116,8 @@ class IrEmitter {
   std::vector<bool> folded_;
   std::vector<Id> open_;  ///< loads of the block that may still be folded
   Allocation places_;
-  std::vector<asmjit::Label> labels_;  ///< by block
+  std::vector<asmjit::Label> labels_;   ///< by block
+  std::vector<ir::BlockId> leads_to_;   ///< by block: itself, or the block that is reached through it
   std::vector<unsigned> pushed_;
   std::uint32_t frame_size_ = 0;       ///< bytes that rsp is lowered by, pushes not counted
 };

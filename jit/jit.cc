@@ -95,9 +95,9 @@ class Jit final : public CpuEngine {
     return r0;
   }
 
-  Result<TimedRound> time_round(const FrameRack& rack, double seconds) override {
+  Result<TimedRound> time_round(const FrameRack& rack, double seconds, bool empty) override {
     HelperRuntime& machine = runtime();
-    const auto enter = code_.enter;
+    const auto enter = empty ? code_.enter_empty : code_.enter;
     const TimedRound round = time_frames(machine, rack, seconds, restores_frames(), [&machine, enter] {
       enter(&machine);
       return machine.faulted == 0;

@@ -72,7 +72,7 @@ JitEmitter::JitEmitter(const JitInput& input, const JitOptions& options, asmjit:
 }
 
 Result<void> JitEmitter::emit() {
-  for (asmjit::Label* label : {&enter_, &invoke_, &leave_, &body_table_, &fault_, &check_, &runaway_, &too_deep_}) {
+  for (asmjit::Label* label : {&enter_, &enter_empty_, &invoke_, &leave_, &body_table_, &fault_, &check_, &runaway_, &too_deep_}) {
     *label = as_.newLabel();
   }
   for (const Code& code : input_.programs) {
@@ -110,6 +110,15 @@ void JitEmitter::enter_from_host() {
   as_.mov(KILN_MACHINE(host_stack), x86::rsp);
 }
 
+void JitEmitter::emit_entry_to(const asmjit::Label& enter, const asmjit::Label& body) {
+  as_.bind(enter);
+  enter_from_host();
+  as_.mov(x86::rbp, KILN_MACHINE(stack_top));
+  as_.mov(x86::rdi, KILN_MACHINE(r1));
+  as_.mov(x86::rsi, KILN_MACHINE(r2));
+  as_.call(body);
+}
+
 /// JitCode::invoke.
 void JitEmitter::emit_invoke() {
   as_.bind(invoke_);
@@ -125,12 +134,13 @@ void JitEmitter::emit_invoke() {
 }
 
 void JitEmitter::emit_entry() {
-  as_.bind(enter_);
-  enter_from_host();
-  as_.mov(x86::rbp, KILN_MACHINE(stack_top));
-  as_.mov(x86::rdi, KILN_MACHINE(r1));
-  as_.mov(x86::rsi, KILN_MACHINE(r2));
-  as_.call(bodies_[input_.entry]);
+  const asmjit::Label empty = as_.newLabel();
+  emit_entry_to(enter_empty_, empty);
+  as_.jmp(leave_);
+  as_.bind(empty);
+  as_.mov(x86::eax, imm(1));
+  as_.ret();
+  emit_entry_to(enter_, bodies_[input_.entry]);
   as_.bind(leave_);
   as_.add(x86::rsp, 8);
   as_.pop(x86::r12);
@@ -603,6 +613,7 @@ Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
   JitCode code;
   const auto at = [&](const asmjit::Label& label) { return pages->data() + holder.labelOffset(label); };
   code.enter = reinterpret_cast<decltype(code.enter)>(at(emitter.enter_label()));
+  code.enter_empty = reinterpret_cast<decltype(code.enter_empty)>(at(emitter.enter_empty_label()));
   code.invoke = reinterpret_cast<decltype(code.invoke)>(at(emitter.invoke_label()));
   for (std::size_t program = 0; program < input.programs.size(); ++program) {
     auto& functions = code.functions.emplace_back();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "measure.h"
 
+#include <ctime>
+
 namespace kiln {
 namespace {
 
@@ -10,6 +12,12 @@ constexpr std::size_t kLine = 64;  // bytes of a cache line; a context takes one
 constexpr std::size_t kSkew = 2 * kLine;
 
 }  // namespace
+
+double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
 
 Result<FrameRack> FrameRack::make(const FrameMemory& like) {
   const std::size_t context = (like.context_bytes + kLine - 1) / kLine * kLine;

@@ -67,12 +67,23 @@ std::vector<Subject> subjects() {
   return all;
 }
 
+/// The kernels that CPU engines are measured with.
+std::vector<Subject> kernels() {
+  std::vector<Subject> all;
+  add_programs(fs::path(KILN_BUILD_DIR) / "programs" / "kernels", ".bpf.o", all);
+  std::sort(all.begin(), all.end(), [](const Subject& a, const Subject& b) { return a.name < b.name; });
+  return all;
+}
+
 /// NAME.pcap for NAME.bpf.o if there is one, and the captures for all programs.
 std::vector<fs::path> captures_for(const fs::path& object) {
   const fs::path folder = fs::path(KILN_BUILD_DIR) / "captures";
   std::string stem = object.filename();
   stem = stem.substr(0, stem.find('.'));
   std::vector<fs::path> captures;
+  if (fs::exists(object.parent_path() / "frames.pcap")) {
+    captures.push_back(object.parent_path() / "frames.pcap");
+  }
   for (const char* name : {stem.c_str(), "real", "worst"}) {
     const fs::path capture = folder / (std::string(name) + ".pcap");
     if (fs::exists(capture)) {
@@ -157,6 +168,8 @@ INSTANTIATE_TEST_SUITE_P(Programs, Agreement,
                          testing::Combine(testing::ValuesIn(subjects()),
                                           testing::Values("jit", "nic", "kernel")),
                          test_name);
+
+INSTANTIATE_TEST_SUITE_P(Kernels, Agreement, testing::Combine(testing::ValuesIn(kernels()), testing::Values("jit", "kernel")), test_name);
 
 }  // namespace
 }  // namespace kiln

@@ -114,6 +114,11 @@ void Builder::alu(const Scope& scope, const InsnInfo& info, std::uint32_t slot) 
   if (unsigned_division && wide64 && fits(i.dst) && (by_imm ? i.imm >= 0 : fits(i.src))) {
     node.bits = 32;
   }
+  if (node.op >= ir::Op::kDiv && node.op <= ir::Op::kSmod && !by_imm) {
+    // The low half is what a 32-bit division looks at, and ranges are of all 64 bits.
+    const RegFact* divisor = fact(slot, i.src);
+    node.aux = divisor != nullptr && divisor->umin > 0 && (node.bits == 64 || divisor->umax <= 0xffff'ffff) ? 1 : 0;
+  }
   write(i.dst, emit(node));
 }
 
@@ -154,6 +159,7 @@ void Builder::load_store(const Scope& scope, const InsnInfo& info, std::uint32_t
     return;
   }
   node.op = ir::Op::kStore;
+  f_.context_changes |= has(node.region, ValueKind::kContext);
   node.in[0] = reg(scope, i.dst, slot);
   node.in[2] = info.form == Form::kStoreReg ? reg(scope, i.src, slot)
                                             : f_.constant(static_cast<std::uint64_t>(std::int64_t{i.imm}));

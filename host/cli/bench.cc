@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // kiln bench: steady-state throughput of one program, or of the whole benchmark set.
+#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -21,7 +23,9 @@ struct BenchOptions {
   std::string engines = "interp,jit,nic";
   std::string capture;
   std::string maps;
+  std::string set = "programs";
   bool markdown = false;
+  bool ratios = false;
   SpeedOptions speed;
 };
 
@@ -34,6 +38,11 @@ struct BenchCase {
 constexpr const char* kPrograms[] = {"drop",        "tx",       "redirect",     "xdp1",
                                      "xdp2",        "adjust_tail", "router_ipv4", "rxq_info",
                                      "redirect_map", "tx_ip_tunnel", "simple_firewall", "katran"};
+
+// Small kernels for the CPU engines (testbench/programs/kernels): arithmetic, then maps and headers.
+constexpr const char* kCompute[] = {"modulo", "fibonacci", "fnv", "siphash", "jhash", "checksum", "copy"};
+constexpr const char* kMapKernels[] = {"rule_scan", "array_counter", "percpu_counter", "globals", "flow_lookup", "flow_update",
+                                       "rewrite", "nat"};
 
 /// The set lies beside the executable, where the build puts it.
 Result<std::vector<BenchCase>> benchmark_set() {
@@ -55,11 +64,52 @@ Result<std::vector<BenchCase>> benchmark_set() {
   return cases;
 }
 
+/// The kernels, all with the same frames.
+Result<std::vector<BenchCase>> kernel_set(std::span<const char* const> names) {
+  std::error_code error;
+  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path() / "programs" / "kernels";
+  std::vector<BenchCase> cases;
+  for (const char* name : names) {
+    BenchCase c{name, folder / (std::string(name) + ".bpf.o"), folder / "frames.pcap", ""};
+    if (!fs::exists(c.object) || !fs::exists(c.capture)) {
+      return Error{Errc::kInput, c.object + ": the kernels are not there; build them with ./dev build"};
+    }
+    cases.push_back(std::move(c));
+  }
+  return cases;
+}
+
 struct BenchResult {
   std::string program;
   std::uint64_t packets = 0;
   std::vector<EngineReport> engines;
 };
+
+/// One round of each CPU engine after another, so that what changes on the machine meanwhile meets them all.
+Result<void> measure_in_turn(const std::vector<std::unique_ptr<Engine>>& engines, const std::vector<Frame>& frames,
+                             const MeasureOptions& options, std::vector<EngineReport>& reports) {
+  MeasureOptions once = options;
+  once.repeats = 1;
+  for (std::uint32_t round = 0; round < options.repeats; ++round) {
+    for (std::size_t i = 0; i < engines.size(); ++i) {
+      const bool is_nic = reports[i].name == "nic";
+      if (engines[i] == nullptr || (is_nic && round != 0)) {
+        continue;
+      }
+      auto measured = engines[i]->measure(frames, is_nic ? options : once);
+      if (!measured) {
+        return measured.error();
+      }
+      if (!reports[i].speed) {
+        reports[i].speed = std::move(*measured);
+      } else {
+        reports[i].speed->packets += measured->packets;
+        reports[i].speed->ns_per_packet.push_back(measured->ns_per_packet.front());
+      }
+    }
+  }
+  return {};
+}
 
 Result<BenchResult> bench_one(const BenchCase& c, const BenchOptions& options) {
   auto frames = read_capture(c.capture);
@@ -76,18 +126,21 @@ Result<BenchResult> bench_one(const BenchCase& c, const BenchOptions& options) {
   }
   BenchResult result{.program = c.name.empty() ? (*prepared)->program().name : c.name,
                      .packets = fitting.size(), .engines = {}};
-  for (const std::string& name : split_engines(options.engines)) {
+  const std::vector<std::string> names = split_engines(options.engines);
+  std::vector<std::unique_ptr<Engine>> engines(names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) {
     EngineReport& report = result.engines.emplace_back();
-    report.name = name;
-    auto speed = measure_engine(**prepared, c.maps, name, fitting, options.speed);
-    if (speed) {
-      report.speed = std::move(speed).value();
-    } else if (speed.error().code == Errc::kUnsupported || speed.error().code == Errc::kUnavailable) {
-      report.skipped = speed.error().message;
+    report.name = names[i];
+    auto engine = load_engine(**prepared, c.maps, names[i], options.speed);
+    if (engine) {
+      engines[i] = std::move(*engine);
+    } else if (engine.error().code == Errc::kUnsupported || engine.error().code == Errc::kUnavailable) {
+      report.skipped = engine.error().message;
     } else {
-      return speed.error();
+      return engine.error();
     }
   }
+  KILN_TRY(measure_in_turn(engines, fitting, options.speed.measure, result.engines));
   return result;
 }
 
@@ -136,10 +189,39 @@ void print_markdown(const std::vector<BenchResult>& results, const SpeedOptions&
   }
 }
 
+/// How much faster the first engine is than each other, and the geometric mean.
+void print_ratios(const std::vector<BenchResult>& results) {
+  const std::string& first = results.front().engines.front().name;
+  for (std::size_t other = 1; other < results.front().engines.size(); ++other) {
+    if (results.front().engines[other].name == "nic") {
+      continue;
+    }
+    fmt::print("| program | {0} ns (min-max) | {1} ns (min-max) | {0} is faster by |\n|---|---|---|---|\n", first,
+               results.front().engines[other].name);
+    double logs = 0;
+    int count = 0;
+    for (const BenchResult& result : results) {
+      const auto& mine = result.engines.front().speed;
+      const auto& theirs = result.engines[other].speed;
+      if (!mine || !theirs) {
+        continue;
+      }
+      const Speed a = speed_of(*mine, 1), b = speed_of(*theirs, 1);
+      const bool counts = a.ns_median > 0 && b.ns_median > 0;
+      fmt::print("| {} | {:.1f} ({:.1f}-{:.1f}) | {:.1f} ({:.1f}-{:.1f}) | {} |\n", result.program, a.ns_median, a.ns_min, a.ns_max,
+                 b.ns_median, b.ns_min, b.ns_max, counts ? fmt::format("{:.2f}", b.ns_median / a.ns_median) : "-");
+      logs += counts ? std::log(b.ns_median / a.ns_median) : 0;
+      count += counts ? 1 : 0;
+    }
+    fmt::print("\nGeometric mean of {} programs: {} is {:.2f} times as fast as {}.\n\n", count, first,
+               std::exp(logs / std::max(count, 1)), results.front().engines[other].name);
+  }
+}
+
 int bench(const BenchOptions& options) {
   std::vector<BenchCase> cases;
   if (options.object.object.empty()) {
-    auto set = benchmark_set();
+    auto set = options.set == "compute" ? kernel_set(kCompute) : options.set == "maps" ? kernel_set(kMapKernels) : benchmark_set();
     if (!set) {
       return fail(set.error());
     }
@@ -155,7 +237,7 @@ int bench(const BenchOptions& options) {
     if (!result) {
       return fail(result.error());
     }
-    if (!options.object.json && !options.markdown) {
+    if (!options.object.json && !options.markdown && !options.ratios) {
       fmt::print("{}: {} frames over and over\n{}", result->program, result->packets,
                  engine_table(result->engines, options.speed));
       const auto sentence = speed_sentence(result->program, result->engines, options.speed);
@@ -163,7 +245,9 @@ int bench(const BenchOptions& options) {
     }
     results.push_back(std::move(result).value());
   }
-  if (options.markdown) {
+  if (options.ratios) {
+    print_ratios(results);
+  } else if (options.markdown) {
     print_markdown(results, options.speed);
   } else if (options.object.json) {
     nlohmann::ordered_json json = nlohmann::ordered_json::array();
@@ -184,6 +268,10 @@ void add_bench(CLI::App& app, int& status) {
   verb->add_option("--engines", options->engines, "comma-separated: interp,jit,nic,kernel, or all");
   verb->add_option("--pcap", options->capture, "frames, over and over");
   verb->add_option("--maps", options->maps, "map contents as JSON");
+  verb->add_option("--set", options->set, "without OBJ: programs (the benchmark set), compute or maps (kernels for CPU engines)")
+      ->check(CLI::IsMember({"programs", "compute", "maps"}));
+  verb->add_flag("--ratios", options->ratios, "the first engine against each other one, with the geometric mean");
+  verb->add_option("--rounds", options->speed.measure.repeats, "timed rounds, engines in turn (default: 9)")->check(CLI::Range(1, 1000));
   verb->add_flag("--markdown", options->markdown, "the table of README.md");
   add_speed_options(*verb, options->speed);
   verb->callback([options, &status] { status = bench(*options); });

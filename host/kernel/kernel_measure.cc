@@ -19,7 +19,7 @@ constexpr std::uint32_t kChangedRepeats = 16;  // the most for a frame that the 
 constexpr std::uint32_t kLongCall =
     512;  // repeats from which on a call is timed by the thread's clock
 constexpr std::uint32_t kMaxRepeats = 1'000'000;
-constexpr std::uint32_t kFewestCalls = 4;  // of a frame that can't be repeated often
+constexpr std::uint32_t kFewestCalls = 32;  // of a frame that can't be repeated often
 
 /// A frame and how often it may be repeated in one call.
 struct Subject {
@@ -81,6 +81,19 @@ Result<Sample> sample_once(int program, int empty, const Frame& frame, std::uint
   return Sample{ns, repeat};
 }
 
+/// The mean of the middle half: calls that were interrupted lie in the quarters that are left out, and the kernel's whole
+/// nanoseconds still average to parts of one.
+double middle_mean(std::vector<double>& values) {
+  std::sort(values.begin(), values.end());
+  const std::size_t cut = values.size() / 4;
+  const std::span<const double> middle(values.data() + cut, values.size() - 2 * cut);
+  double sum = 0;
+  for (const double value : middle) {
+    sum += value;
+  }
+  return sum / static_cast<double>(middle.size());
+}
+
 /// \param budget_ns  how long to go on, about half of it for the empty program.
 Result<Sample> sample(int program, int empty, const Subject& subject, double budget_ns,
                       std::vector<std::byte>& out) {
@@ -94,16 +107,16 @@ Result<Sample> sample(int program, int empty, const Subject& subject, double bud
   const auto start = std::chrono::steady_clock::now();
   const std::chrono::duration<double, std::nano> budget(budget_ns);
   Sample total;
-  std::uint32_t calls = 0;
+  std::vector<double> differences;
   do {
     auto one = sample_once(program, empty, *subject.frame, subject.limit, out);
     if (!one) {
       return one.error();
     }
-    total.ns += one->ns;
+    differences.push_back(one->ns);
     total.packets += one->packets;
-  } while (++calls < kFewestCalls || std::chrono::steady_clock::now() - start < budget);
-  total.ns /= calls;
+  } while (differences.size() < kFewestCalls || std::chrono::steady_clock::now() - start < budget);
+  total.ns = middle_mean(differences);
   return total;
 }
 

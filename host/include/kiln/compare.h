@@ -65,6 +65,10 @@ Result<Comparison> compare_engines(const Prepared& prepared, const std::string& 
                                    const std::vector<std::string>& engines,
                                    const std::vector<Frame>& frames, const SpeedOptions& options);
 
+/// An engine with the program loaded, per-CPU maps sized for the threads that run.
+Result<std::unique_ptr<Engine>> load_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
+                                            const SpeedOptions& options);
+
 /// Measures one engine from a fresh load, per-CPU maps sized for the threads that run.
 Result<Throughput> measure_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
                                   const std::vector<Frame>& frames, const SpeedOptions& options);

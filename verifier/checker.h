@@ -38,6 +38,14 @@ struct Pending {
   std::size_t log_size = 0;
 };
 
+/// Memory of the states that are kept: checkpoints and pending branches.
+struct StateMemory {
+  std::size_t live = 0, peak = 0;
+
+  void add(State& state);
+  void remove(const State& state) { live -= state.bytes; }
+};
+
 /// A memory access about to be checked.
 struct MemoryAccess {
   unsigned reg = 0;        ///< base register
@@ -233,6 +241,7 @@ class Checker {
   FactsBuilder facts_;
   Log log_;
 
+  StateMemory memory_;
   std::unique_ptr<State> current_;
   std::vector<Pending> pending_;
   std::vector<std::vector<std::unique_ptr<State>>> seen_;  ///< checkpoints, see seen_here()

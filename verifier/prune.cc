@@ -100,6 +100,7 @@ void Checker::add_checkpoint() {
   kept->trace = std::move(s.trace);
   kept->links = std::move(s.links);
   s.parent = kept.get();
+  memory_.add(*kept);
   s.trace.clear();
   s.links.clear();
   s.jumps_in_trace = 0;
@@ -148,6 +149,8 @@ Checker::Visit Checker::visit() {
     if (old.misses > old.hits * kMissFactor + kMissFactor) {
       if (old.branches > 0) {
         retired_.push_back(std::move(list[k]));
+      } else {
+        memory_.remove(old);
       }
       list.erase(list.begin() + static_cast<std::ptrdiff_t>(k));
       --live_states_;

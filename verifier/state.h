@@ -146,6 +146,7 @@ struct State {
   u32 branches = 1;         ///< paths from here not yet explored to their end
   u32 jumps_in_trace = 0;   ///< what the kernel keeps of a trace; forces a checkpoint when long
   u32 hits = 0, misses = 0;  ///< as a checkpoint: how often it ended a path, how often it did not
+  std::size_t bytes = 0;     ///< kept for later: as StateMemory counted it
   bool cleaned = false;      ///< as a checkpoint: dead registers and slots have been forgotten
   std::vector<TraceEntry> trace;  ///< since parent
   std::vector<Place> links;

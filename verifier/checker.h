@@ -206,6 +206,14 @@ class Checker {
   void backtrack(PrecisionMask mask, bool skip_last);
   void step_back(const State& state, const TraceEntry& entry, PrecisionMask& mask);
 
+  // log_notes.cc: what level 2 of the log adds.
+  void log_shape();
+  void log_stretch(const State& state, u32 frame, u32 last, s64 subsequent);
+  void log_step_back(const PrecisionMask& mask, u32 at);
+  void log_checkpoint(const PrecisionMask& mask, const State& state);
+  void log_propagating(const PrecisionMask& mask);
+  std::string insn_text(u32 at) const;
+
   // stack_depth.cc
   bool check_stack_depth();
   bool check_chain(u32 subprogram, u32 used, u32 calls);

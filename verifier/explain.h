@@ -44,6 +44,7 @@ std::vector<PathStep> failing_path(const State& state);
 struct Focus {
   std::optional<unsigned> reg;
   std::optional<u32> insn;
+  std::string remark;  ///< with both: what `insn` did
 };
 
 /// Definitions of the focus and the branches that decided about it; C lines, instructions indented.

@@ -60,6 +60,7 @@ class Dataflow {
     return kNone;
   }
   const std::vector<PathStep>& steps() const { return steps_; }
+  std::size_t step_of(int node) const { return nodes_[static_cast<std::size_t>(node)].step; }
 
   std::vector<bool> ancestors(int from) const {
     std::vector<bool> seen(nodes_.size());
@@ -79,8 +80,8 @@ class Dataflow {
   }
 
   /// Steps that matter for a node, in order; with no node, the branches alone.
-  std::vector<std::size_t> relevant(int focus) const {
-    const std::vector<bool> matters = ancestors(focus);
+  /// \param matters  ancestors(focus)
+  std::vector<std::size_t> relevant(int focus, const std::vector<bool>& matters) const {
     const int origin = focus == kNone ? kNone : nodes_[static_cast<std::size_t>(focus)].origin;
     std::vector<std::size_t> chosen;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
@@ -103,14 +104,14 @@ class Dataflow {
   }
 
   /// What to say beside a step.
-  std::string remark(std::size_t step) const {
+  std::string remark(std::size_t step, const std::vector<bool>& matters) const {
     for (const Branch& branch : branches_) {
       if (branch.step == step) {
         return branch_remark(branch);
       }
     }
-    for (const Node& node : nodes_) {
-      if (node.step == step && node.clobber) {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (matters[i] && nodes_[i].step == step && nodes_[i].clobber) {
         return "R1 to R5 are lost here";
       }
     }
@@ -156,9 +157,8 @@ class Dataflow {
       frames_.push_back(callee);
       return;
     }
+    std::fill_n(regs.begin() + 1, 5, make(kNone, kNone, kNone, true));
     regs[0] = make(kNone, kNone, kNone);
-    const int lost = make(kNone, kNone, kNone, true);
-    std::fill_n(regs.begin() + 1, 5, lost);
   }
 
   void load(int base) {
@@ -261,7 +261,7 @@ std::vector<PathStep> failing_path(const State& state) {
 
 std::optional<std::string> source_text(const Program& program, u32 insn) {
   const SourceLine* line = program.line_of(insn);
-  if (line == nullptr) {
+  if (line == nullptr || line->line == 0) {  // 0: the compiler's own instruction
     return std::nullopt;
   }
   return fmt::format("{}:{}: {}", line->file, line->line, line->text);
@@ -279,13 +279,13 @@ std::vector<std::string> causal_path(const Failure& failure, const Focus& focus)
     return lines;
   }
   const Dataflow flow(failure, failing_path(*failure.state));
-  int node = kNone;
-  if (focus.insn) {
-    node = flow.made_by(*focus.insn);
-  } else if (focus.reg && *focus.reg < kRegisters) {
-    node = flow.reg(*focus.reg);
+  const int made = focus.insn ? flow.made_by(*focus.insn) : kNone;
+  const int node = focus.reg && *focus.reg < kRegisters ? flow.reg(*focus.reg) : made;
+  const std::vector<bool> matters = flow.ancestors(node);
+  std::vector<std::size_t> steps = flow.relevant(node, matters);
+  if (made != kNone && made != node) {
+    steps.insert(std::upper_bound(steps.begin(), steps.end(), flow.step_of(made)), flow.step_of(made));
   }
-  std::vector<std::size_t> steps = flow.relevant(node);
   if (steps.size() > kMaxLines) {
     const std::size_t left_out = steps.size() - kMaxLines;
     // The origin says most, then what happened last.
@@ -298,9 +298,10 @@ std::vector<std::string> causal_path(const Failure& failure, const Focus& focus)
     const std::string source = source_text(failure.program, insn).value_or("");
     if (!source.empty() && source != last_source) {
       lines.push_back(source);
+      last_source = source;
     }
-    last_source = source;
-    const std::string remark = flow.remark(step), text = insn_text(failure.program, insn);
+    const bool is_extra = made != kNone && made != node && step == flow.step_of(made);
+    const std::string remark = is_extra ? focus.remark : flow.remark(step, matters), text = insn_text(failure.program, insn);
     lines.push_back(remark.empty() ? "  " + text : fmt::format("  {:<44} {}", text, remark));
   }
   return lines;

@@ -107,6 +107,10 @@ class Refusal {
   const Failure& failure_;
 };
 
+std::string bytes_text(s64 first, s64 bytes) {
+  return bytes == 1 ? fmt::format("byte {}", first) : fmt::format("bytes {} to {}", first, first + bytes - 1);
+}
+
 struct Words {
   std::string reason, suggestion;
   Focus focus;
@@ -129,8 +133,8 @@ Words packet_access(const Refusal& f) {
                                start_of(type));
     return w;
   }
-  w.reason = fmt::format("This {} touches bytes {} to {} behind {}, and on this path {}.", f.access_word(), off,
-                         off + bytes - 1, base,
+  w.reason = fmt::format("This {} touches {} behind {}, and on this path {}.", f.access_word(),
+                         bytes_text(off, bytes), base,
                          known == 0 ? "no comparison says that any byte there lies in the packet"
                                     : fmt::format("only {} bytes there are known to lie in the packet", known));
   if (variable) {
@@ -168,7 +172,7 @@ Words not_a_pointer(const Refusal& f) {
     w.reason = fmt::format("{} is a number here: a call that can move the packet has made all packet pointers invalid.",
                            f.reg_name());
     w.suggestion = "after that call load data and data_end from the context again, and compare again";
-    w.focus.insn = *moved;
+    w.focus = {f.reg_number(), *moved, "packet pointers are lost here"};
     return w;
   }
   w.reason = fmt::format("{} is used as a pointer and is not one that may be accessed.", f.reg_known());
@@ -191,7 +195,6 @@ Words not_readable(const Refusal& f) {
     w.reason = fmt::format("{} is read, but R1 to R5 do not outlive a call.", f.reg_name());
     w.suggestion = fmt::format("keep the value in R6 to R9 or on the stack across the call, or set {} again after it",
                                f.reg_name());
-    w.focus.insn = *call;
   } else {
     w.reason = fmt::format("{} is read, and on this path nothing was written to it.", f.reg_name());
     w.suggestion = fmt::format("initialise {} on every path before this instruction", f.reg_name());
@@ -210,8 +213,8 @@ Words region_access(const Refusal& f, std::string_view what, std::string_view si
   const s64 size = f.number(size_word), off = f.number(" off="), bytes = f.number(" size=");
   const Reg* reg = f.reg();
   const bool variable = reg != nullptr && !reg->bounds.is_constant();
-  w.reason = fmt::format("This {} {} bytes {} to {} of {}, which has {} bytes.", f.access_word(),
-                         variable ? "may touch" : "touches", off, off + bytes - 1, what, size);
+  w.reason = fmt::format("This {} {} {} of {}, which has {} bytes.", f.access_word(),
+                         variable ? "may touch" : "touches", bytes_text(off, bytes), what, size);
   w.suggestion = variable ? fmt::format("before this {} check that the offset is at most {} (index < number of elements)"
                                         "{}", f.access_word(), size - bytes, mask_hint(size, bytes))
                           : fmt::format("keep the access within {} bytes, or make the value larger", size);

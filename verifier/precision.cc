@@ -174,8 +174,12 @@ void Checker::step_back(const State& s, const TraceEntry& entry, PrecisionMask& 
 void Checker::backtrack(PrecisionMask mask, bool skip_last) {
   const State* s = &state();
   mask.frame = s->depth();
+  u32 last = insn_;
+  s64 subsequent = -1;
   for (;;) {
+    log_stretch(*s, mask.frame, last, subsequent);
     for (std::size_t k = s->trace.size() - (skip_last ? 1 : 0); k-- > 0;) {
+      log_step_back(mask, s->trace[k].insn);
       step_back(*s, s->trace[k], mask);
       if (mask.empty()) {
         return;
@@ -186,6 +190,9 @@ void Checker::backtrack(PrecisionMask mask, bool skip_last) {
       return;
     }
     mark(*s->parent, mask);
+    log_checkpoint(mask, *s->parent);
+    subsequent = s->parent->insn;
+    last = s->parent->last_insn;
     if (mask.empty()) {
       return;
     }
@@ -223,6 +230,7 @@ void Checker::propagate_precision(const State& old) {
       }
     }
   }
+  log_propagating(mask);
   if (!mask.empty()) {
     backtrack(mask, false);
   }

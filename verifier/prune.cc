@@ -127,6 +127,8 @@ Checker::Visit Checker::visit() {
     if (old.branches > 0) {
       if (may_be_same(old, state()) && covers(old, state(), structure_, Match::kExact)) {
         reject("infinite loop detected at insn {}", insn_);
+        explain("cur state:{}", frame_text(state(), state().depth(), object_, ~0u, ~u64{0}));
+        explain("old state:{}", frame_text(old, old.depth(), object_, ~0u, ~u64{0}));
         return Visit::kReject;
       }
       // A loop being unrolled: do not keep a state for every turn.

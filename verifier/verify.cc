@@ -136,6 +136,7 @@ VerifyResult Checker::run() {
     visited_.resize(program_.insns.size());
     region_.resize(program_.insns.size());
     facts_.begin();
+    log_shape();
     result.accepted = check_main() && check_global_functions() && check_stack_depth();
   }
   result.time_us =

@@ -88,7 +88,7 @@ class Comparer {
   Result<void> start(const std::vector<std::string>& engines, const std::string& maps_path,
                      const SpeedOptions& options) {
     for (const std::string& name : engines) {
-      auto engine = make_engine(name, {.cores = options.cores, .threads = options.threads});
+      auto engine = make_engine(name, {.cores = options.cores, .threads = options.threads, .passes = options.passes});
       if (!engine) {
         return engine.error();
       }
@@ -220,7 +220,7 @@ Result<Comparison> compare_engines(const Prepared& prepared, const std::string& 
 
 Result<Throughput> measure_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
                                   const std::vector<Frame>& frames, const SpeedOptions& options) {
-  auto made = make_engine(engine, {.cores = options.cores, .threads = options.threads});
+  auto made = make_engine(engine, {.cores = options.cores, .threads = options.threads, .passes = options.passes});
   if (!made) {
     return made.error();
   }

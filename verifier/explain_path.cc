@@ -12,7 +12,6 @@
 #include <kiln/helpers.h>
 
 #include "explain.h"
-#include "helper_rules.h"
 
 namespace kiln::verifier {
 namespace {
@@ -321,7 +320,7 @@ std::optional<u32> last_call(const Failure& failure, bool moves_packet) {
     bool moves = false;
     if (d.is_helper_call()) {
       const HelperInfo* helper = find_helper(static_cast<u32>(failure.program.insns[at].imm));
-      moves = helper != nullptr && helper_rules(*helper).moves_packet;
+      moves = helper != nullptr && helper->has(kMovesPacket);
     } else {
       const s64 callee = failure.structure.subprogram_at(jump_target(d, failure.program.insns[at], at));
       moves = callee >= 0 && failure.structure.subprograms[static_cast<std::size_t>(callee)].changes_packet;

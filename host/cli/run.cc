@@ -103,7 +103,7 @@ int run(const RunOptions& options) {
   if (!prepared) {
     return fail(prepared.error());
   }
-  auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads});
+  auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads, .passes = options.speed.passes});
   if (!engine) {
     return fail(engine.error());
   }

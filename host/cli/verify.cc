@@ -67,7 +67,7 @@ Result<std::vector<std::size_t>> choose(Object& object, const VerifyCliOptions& 
 }
 
 struct Tally {
-  std::size_t programs = 0, rejected = 0, different = 0, not_asked = 0;
+  std::size_t programs = 0, rejected = 0, different = 0, not_asked = 0, unavailable = 0;
 };
 
 /// Every chosen program of one object, each handed to `report` as soon as it is done.
@@ -93,6 +93,7 @@ Result<void> verify_object(const std::string& path, const VerifyCliOptions& opti
         checked.kernel = std::move(kernel).value();
       } else {
         ++tally.not_asked;
+        tally.unavailable += kernel.error().code != Errc::kUnsupported ? 1 : 0;
         checked.kernel_error = kernel.error().message;
       }
     }
@@ -143,7 +144,7 @@ int verify_all(const VerifyCliOptions& options) {
     fmt::print("{}", closing_sentence(tally, options.kernel));
   }
   const bool differs = tally.rejected != 0 || tally.different != 0;
-  return tally.not_asked == tally.programs && tally.not_asked > 0 ? kInputError : differs ? kDiffers : kDone;
+  return tally.unavailable > 0 ? kInputError : differs ? kDiffers : kDone;
 }
 
 }  // namespace

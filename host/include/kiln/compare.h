@@ -23,6 +23,7 @@ struct SpeedOptions {
   std::string clock_source = "assumed";  ///< or "given": how the clock was found
   std::uint32_t cores = 1;
   std::uint32_t threads = 8;
+  std::string passes = "all";            ///< of the JIT's optimiser
   MeasureOptions measure;
 };
 

@@ -44,6 +44,7 @@ std::string describe_insn(const Program& program, std::uint32_t insn);
 struct EngineOptions {
   std::uint32_t cores = 1;    ///< NIC
   std::uint32_t threads = 8;  ///< NIC, per core
+  std::string passes = "all";  ///< JIT: of its optimiser, ir::PassSet::parse()
 };
 
 /// Names of all engines, in the order they are reported.

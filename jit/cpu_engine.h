@@ -47,12 +47,16 @@ class CpuEngine : public Engine {
 
  private:
   Result<void> check_loaded() const;
+  Result<void> check_frame(const Frame& frame) const;
+  /// What the run left, into the outcome, whose code is there.
+  void take_frame(Outcome& outcome) const;
   Result<std::vector<Code>> decode(const VerifiedObject& object, std::size_t entry, MapSet& maps) const;
 
   std::vector<Code> programs_;
   std::size_t entry_ = 0;
   LowPages pages_;
   FrameMemory frame_;
+  FrameRest rest_;
   std::unique_ptr<HelperRuntime> runtime_;
 };
 

@@ -59,6 +59,11 @@ class NicEngine final : public Engine {
       }
       harness_ = std::make_unique<NicHarness>(std::move(model), observer_);
     }
+    const Program& program = object.object->programs[entry];
+    if (program.type != ProgramType::kXdp) {
+      return Error{Errc::kUnsupported, fmt::format("{}: the NIC runs XDP programs, not those of type {}", program.name,
+                                                   program_type_name(program.type))};
+    }
     const NicConfiguration configuration = harness_->model().configuration();
     if (environment.window_bytes != configuration.window_bytes) {
       return Error{Errc::kUnsupported,

@@ -11,7 +11,6 @@
 #include <fmt/format.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,8 +31,9 @@ bool is_outer(const MapSpec& spec) {
 }
 
 bool programs_change(const MapSpec& spec) {
+  // Ring buffers are read as events; queues, stacks and Bloom filters have no keys to read them by.
   return !is_slot_array(spec.type) && !is_outer(spec) && spec.type != MapType::kDevmapHash &&
-         !spec.is_readonly;
+         !is_ring(spec.type) && !is_keyless(spec.type) && !spec.is_readonly;
 }
 
 std::uint32_t first_word(Bytes bytes) {
@@ -65,18 +65,6 @@ std::vector<std::byte> exchange(Bytes from, std::uint32_t bytes, std::uint32_t f
 }
 
 }  // namespace
-
-// Mapped read-only, which makes the kernel overwrite.
-Ring::Ring(int perf_event) : bytes_(static_cast<std::size_t>(2 * getpagesize())) {
-  void* pages = mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, perf_event, 0);
-  pages_ = pages == MAP_FAILED ? nullptr : pages;
-}
-
-Ring::~Ring() {
-  if (pages_ != nullptr) {
-    munmap(pages_, bytes_);
-  }
-}
 
 Error KernelMaps::error(std::size_t map, std::string_view what, int code) const {
   return Error{code == EPERM || code == ENOSYS ? Errc::kUnavailable : Errc::kUnsupported,
@@ -121,6 +109,13 @@ Result<void> KernelMaps::create_one(std::size_t map) {
   }
   fds_[map] = fd.get();
   owned_[map] = std::move(fd);
+  if (spec.type == MapType::kRingbuf) {
+    RingBuffer ring(fds_[map], map, spec.max_entries);
+    if (!ring) {
+      return error(map, "its memory can't be mapped", errno);
+    }
+    ring_buffers_.push_back(std::move(ring));
+  }
   return {};
 }
 
@@ -231,12 +226,12 @@ Result<void> KernelMaps::open_perf_event(std::size_t map, Bytes key, std::uint32
   Fd fd(static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, static_cast<int>(slot), -1,
                                  PERF_FLAG_FD_CLOEXEC)));
   const int number = fd.get();
-  Ring ring(number);
+  PerfRing ring(number, map, first_word(key));
   if (!fd || !ring || bpf_map_update_elem(fds_[map], &slot, &number, BPF_ANY) != 0) {
     return error(map, fmt::format("no perf event for element {}", first_word(key)), errno);
   }
   owned_.push_back(std::move(fd));
-  rings_.push_back(std::move(ring));
+  perf_rings_.push_back(std::move(ring));
   return {};
 }
 
@@ -246,6 +241,21 @@ Result<void> KernelMaps::fill_prog_slot(std::size_t map, std::uint32_t key, int 
                  errno);
   }
   return {};
+}
+
+void KernelMaps::drain(std::vector<Event>& events) {
+  for (PerfRing& ring : perf_rings_) {
+    ring.drain([&](Bytes bytes) {
+      events.push_back({.kind = EventKind::kPerf, .map = static_cast<std::uint32_t>(ring.map), .index = ring.index,
+                        .data = {bytes.begin(), bytes.end()}});
+    });
+  }
+  for (RingBuffer& ring : ring_buffers_) {
+    ring.drain([&](Bytes bytes) {
+      events.push_back({.kind = EventKind::kRing, .map = static_cast<std::uint32_t>(ring.map), .index = 0,
+                        .data = {bytes.begin(), bytes.end()}});
+    });
+  }
 }
 
 Result<void> KernelMaps::read_back(MapSet& maps, std::uint32_t cpu) const {

@@ -9,26 +9,13 @@
 #include <utility>
 #include <vector>
 
+#include <kiln/engine.h>
 #include <kiln/map_set.h>
 
+#include "event_rings.h"
 #include "kernel_access.h"
 
 namespace kiln::kernel {
-
-/// The buffer that a perf event writes to.
-class Ring {
- public:
-  explicit Ring(int perf_event);
-  Ring(Ring&& other) noexcept
-      : pages_(std::exchange(other.pages_, nullptr)), bytes_(other.bytes_) {}
-  Ring& operator=(Ring&&) = delete;
-  ~Ring();
-  explicit operator bool() const { return pages_ != nullptr; }
-
- private:
-  void* pages_ = nullptr;
-  std::size_t bytes_;
-};
 
 class KernelMaps {
  public:
@@ -50,6 +37,9 @@ class KernelMaps {
   /// \param program_fd  descriptor of a loaded program.
   Result<void> fill_prog_slot(std::size_t map, std::uint32_t key, int program_fd);
 
+  /// Records that came since the last time: of perf events by slot, then of ring buffers.
+  void drain(std::vector<Event>& events);
+
   /// Writes what programs can change into `maps`, which has the rest already.
   Result<void> read_back(MapSet& maps, std::uint32_t cpu) const;
 
@@ -64,7 +54,8 @@ class KernelMaps {
 
   std::span<const MapSpec> specs_;
   std::vector<Fd> owned_;  ///< maps by index, then sockets and perf events
-  std::vector<Ring> rings_;
+  std::vector<PerfRing> perf_rings_;
+  std::vector<RingBuffer> ring_buffers_;
   std::vector<int> fds_;
 };
 

@@ -114,7 +114,7 @@ struct Object {
   std::vector<std::byte> btf;  ///< raw .BTF, empty if none
 };
 
-/// Picks one program. \param name  empty: the only XDP program.
+/// Picks one program. \param name  empty: the only XDP program, or the only one.
 /// \errors kUsage if there is no such program, or several and no name (the message lists them).
 Result<std::size_t> select_program(const Object& object, std::string_view name);
 

@@ -137,6 +137,24 @@ bool Checker::return_to_caller() {
   return true;
 }
 
+/// The instruction may end a subprogram, as a tail call does, or a packet load beyond the packet: then its
+/// caller goes on with `result`. The other way, to the next instruction, is explored later.
+bool Checker::return_early(const Reg& result, bool moves_packet) {
+  if (state().frames.size() == 1) {
+    return true;
+  }
+  auto onward = std::make_unique<State>(state());
+  onward->last_insn = insn_;
+  onward->insn = insn_ + 1;
+  push_branch(std::move(onward));
+  state().trace.back().returns_early = true;
+  if (moves_packet) {
+    forget_packet_pointers();
+  }
+  set_reg(0, result);
+  return return_to_caller();
+}
+
 bool Checker::check_return_value() {
   if (!check_readable(0)) {
     return false;

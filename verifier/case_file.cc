@@ -163,6 +163,7 @@ Object case_object() {
       map("percpu_hash", MapType::kPercpuHash, 4, 8, 4),
       map("stacks", MapType::kStackTrace, 4, 128, 4),
       map("sockets", MapType::kSockmap, 4, 4, 4),
+      map("local", MapType::kCgroupStorage, 16, 8, 0),
   };
   object.maps.insert(object.maps.end(), std::begin(more), std::end(more));
   return object;

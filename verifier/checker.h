@@ -188,6 +188,7 @@ class Checker {
   const Signature& signature_of(u32 subprogram);
   Step execute_exit();
   bool return_to_caller();
+  bool return_early(const Reg& result, bool moves_packet);
   bool check_return_value();
 
   // helper_call.cc, helper_args.cc, helper_memory.cc: helpers.
@@ -202,6 +203,7 @@ class Checker {
   std::optional<u64> constant_key(unsigned number, u32 bytes);
   void set_result(const CallContext& call);
   void forget_packet_pointers();
+  bool check_call_rules(const CallContext& call);
 
   // prune.cc: states seen before.
   enum class Visit : u8 { kNew, kPruned, kReject };

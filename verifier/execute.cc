@@ -2,6 +2,7 @@
 //
 // One instruction of a path: its reserved fields, its operands, and which rule file it goes to.
 #include "checker.h"
+#include "helper_rules.h"
 
 namespace kiln::verifier {
 namespace {
@@ -207,6 +208,9 @@ bool Checker::execute_wide_load() {
     return reject("map index {} is not in the object", lower);
   }
   const MapSpec& map = object_.maps[lower];
+  if (rules_.sleepable && !is_for_sleepable(map.type)) {
+    return reject("Sleepable programs can only use array, hash, ringbuf and local storage maps");
+  }
   const bool value = decoded().op == Op::LD_MAP_IDX_VALUE;
   if (value && (map.type != MapType::kArray || map.max_entries != 1)) {
     return reject("no direct value access support for this map type");
@@ -239,7 +243,7 @@ bool Checker::execute_packet_load() {
   Reg loaded = Reg::unknown();
   loaded.bounds.truncate(decoded().bytes);
   set_reg(0, loaded);
-  return true;
+  return return_early(Reg::constant(0), false);
 }
 
 }  // namespace kiln::verifier

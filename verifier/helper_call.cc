@@ -13,7 +13,8 @@ namespace kiln::verifier {
 /// data, data_end and data_meta may have moved: nothing computed from them is an address any more.
 void Checker::forget_packet_pointers() {
   for_each_reg(state(), [](Reg& reg) {
-    if (is_packet_pointer(reg.type) || reg.type == RegType::kPacketEnd) {
+    // The memory that a global function was given may be packet bytes.
+    if (is_packet_pointer(reg.type) || reg.type == RegType::kPacketEnd || reg.type == RegType::kMem) {
       reg = Reg::unknown();
     }
   });
@@ -63,6 +64,27 @@ void Checker::set_result(const CallContext& call) {
   set_reg(0, result);
 }
 
+/// Rules of single helpers.
+bool Checker::check_call_rules(const CallContext& call) {
+  switch (static_cast<HelperId>(call.helper->number)) {
+    case HelperId::get_local_storage:
+      if (!state().reg(2).is_null_constant()) {
+        return reject("get_local_storage() doesn't support non-zero flags");
+      }
+      make_precise(2);
+      return true;
+    case HelperId::map_update_elem:
+    case HelperId::map_delete_elem: {
+      const MapType type = object_.maps[static_cast<std::size_t>(call.map)].type;
+      const bool sockets = type == MapType::kSockmap || type == MapType::kSockhash;
+      const bool deletes = static_cast<HelperId>(call.helper->number) == HelperId::map_delete_elem;
+      return !sockets || may_update_sockmap(program_.type, deletes) || reject("cannot update sockmap in this context");
+    }
+    default:
+      return true;
+  }
+}
+
 bool Checker::call_helper() {
   const u32 number = static_cast<u32>(insn().imm);
   if (decoded().op == Op::CALL_KFUNC) {
@@ -79,7 +101,7 @@ bool Checker::call_helper() {
     return reject("cannot call GPL-restricted function from non-GPL compatible program");
   }
   if (call.helper->has(kMightSleep) && !rules_.sleepable) {
-    return reject("sleepable helper bpf_{}#{} in non-sleepable prog", call.helper->name, number);
+    return reject("helper call might sleep in a non-sleepable prog");
   }
   if (!check_arguments(call)) {
     return false;
@@ -90,8 +112,14 @@ bool Checker::call_helper() {
   if (static_cast<HelperId>(number) == HelperId::tail_call && state().reg(3).is_constant()) {
     make_precise(3);  // back ends may resolve the target
   }
+  if (!check_call_rules(call)) {
+    return false;
+  }
   set_result(call);
-  if (call.helper->has(kMovesPacket) && static_cast<HelperId>(number) != HelperId::tail_call) {
+  if (static_cast<HelperId>(number) == HelperId::tail_call) {
+    return return_early(Reg::unknown(), true);  // the program called so returns to our caller
+  }
+  if (call.helper->has(kMovesPacket)) {
     forget_packet_pointers();
   }
   return true;

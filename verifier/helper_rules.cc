@@ -174,6 +174,29 @@ bool fits_map(const HelperInfo& helper, MapType type) {
   return map_takes(type, id) && helper_takes(id, type);
 }
 
+bool may_update_sockmap(ProgramType type, bool deletes) {
+  switch (type) {
+    case ProgramType::kSockOps:
+      return deletes;
+    case ProgramType::kSocketFilter:
+    case ProgramType::kSchedCls:
+    case ProgramType::kSchedAct:
+    case ProgramType::kXdp:
+    case ProgramType::kSkReuseport:
+    case ProgramType::kFlowDissector:
+    case ProgramType::kSkLookup:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_for_sleepable(MapType type) {
+  return is_one_of(type, {M::kHash, M::kLruHash, M::kArray, M::kPercpuHash, M::kPercpuArray, M::kLruPercpuHash,
+                          M::kArrayOfMaps, M::kHashOfMaps, M::kRingbuf, M::kUserRingbuf, M::kInodeStorage,
+                          M::kSkStorage, M::kTaskStorage, M::kCgrpStorage, M::kQueue, M::kStack, M::kArena});
+}
+
 bool is_read_only(const MapSpec& map) {
   constexpr u32 kReadOnlyFlag = 1u << 7;  // BPF_F_RDONLY_PROG
   // A devmap's value is the kernel's own, so it is created read-only.

@@ -152,6 +152,7 @@ void Checker::step_back(const State& s, const TraceEntry& entry, PrecisionMask& 
         mask.regs[mask.frame] = static_cast<u16>(mask.regs[mask.frame] | passed);
       } else {
         clear(kCallerSaved);
+        mask.frame += entry.returns_early ? 1 : 0;  // nothing in that frame was asked for yet
       }
       break;
     case Form::kLd64:
@@ -160,6 +161,7 @@ void Checker::step_back(const State& s, const TraceEntry& entry, PrecisionMask& 
     case Form::kCallx:
     case Form::kLdPacket:
       clear(kCallerSaved);
+      mask.frame += entry.returns_early ? 1 : 0;
       break;
     case Form::kNeg:
     case Form::kEnd:

@@ -135,6 +135,7 @@ struct TraceEntry {
   u8 stack_frame = 0;
   u8 stack_slot = 0;
   bool stack_access = false;  ///< a spill or fill of stack_slot in stack_frame
+  bool returns_early = false; ///< the path went on in the caller from here (return_early())
   u16 linked_count = 0;       ///< conditional jump: this many of State::links, ending at links_end
   u32 links_end = 0;
 };

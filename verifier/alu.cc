@@ -73,17 +73,11 @@ Interval<U, S> logic_ranges(AluOp op, const Interval<U, S>& a, const Interval<U,
 
 template <typename U, typename S>
 Interval<U, S> shift_left_ranges(const Interval<U, S>& a, unsigned count) {
+  // As Linux: no more is known of signs than the unsigned range says, and nothing if the sign may be reached.
   Interval<U, S> r;
-  const U umax = static_cast<U>(a.umax << count);
-  if (static_cast<U>(umax >> count) == a.umax) {
+  if (a.umax <= U{1} << (std::numeric_limits<U>::digits - 1 - count)) {
     r.umin = static_cast<U>(a.umin << count);
-    r.umax = umax;
-  }
-  const S smin = static_cast<S>(static_cast<U>(a.smin) << count);
-  const S smax = static_cast<S>(static_cast<U>(a.smax) << count);
-  if ((smin >> count) == a.smin && (smax >> count) == a.smax) {
-    r.smin = smin;
-    r.smax = smax;
+    r.umax = static_cast<U>(a.umax << count);
   }
   return r;
 }

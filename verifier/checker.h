@@ -43,6 +43,14 @@ struct Pending {
   std::size_t log_size = 0;
 };
 
+/// Memory of the states that are kept: checkpoints and pending branches.
+struct StateMemory {
+  std::size_t live = 0, peak = 0;
+
+  void add(State& state);
+  void remove(const State& state) { live -= state.bytes; }
+};
+
 /// A memory access about to be checked.
 struct MemoryAccess {
   unsigned reg = 0;        ///< base register
@@ -328,6 +336,14 @@ class Checker {
   bool backtrack(const State& from, PrecisionMask mask, bool skip_last);
   void step_back(const State& state, const TraceEntry& entry, u32 next, PrecisionMask& mask);
 
+  // log_notes.cc: what level 2 of the log adds.
+  void log_shape();
+  void log_stretch(const State& state, u32 frame, u32 last, s64 subsequent);
+  void log_step_back(const PrecisionMask& mask, u32 at);
+  void log_checkpoint(const PrecisionMask& mask, const State& state);
+  void log_propagating(const PrecisionMask& mask);
+  std::string insn_text(u32 at) const;
+
   // stack_depth.cc
   bool check_stack_depth();
   bool check_chain(u32 subprogram, u32 used, u32 calls, bool callback);
@@ -364,6 +380,7 @@ class Checker {
   FactsBuilder facts_;
   Log log_;
 
+  StateMemory memory_;
   std::unique_ptr<State> current_;
   std::vector<Pending> pending_;
   std::vector<std::vector<std::unique_ptr<State>>> seen_;  ///< checkpoints, see seen_here()

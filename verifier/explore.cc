@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Walks every path: depth first, the untaken side of a branch kept for later, until nothing is left.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include <kiln/disasm.h>
@@ -19,6 +21,16 @@ std::size_t padding(std::size_t used) {
 }
 
 }  // namespace
+
+void StateMemory::add(State& state) {
+  state.bytes = sizeof(State) + state.frames.capacity() * sizeof(Frame) +
+                state.trace.capacity() * sizeof(TraceEntry) + state.links.capacity() * sizeof(Place);
+  for (const Frame& frame : state.frames) {
+    state.bytes += frame.stack.capacity() * sizeof(StackSlot);
+  }
+  live += state.bytes;
+  peak = std::max(peak, live);
+}
 
 bool Checker::count_instruction() {
   if (++processed_ > options_.insn_limit) {
@@ -78,6 +90,7 @@ void Checker::push_branch(std::unique_ptr<State> branch) {
   if (branch->parent != nullptr) {
     ++branch->parent->branches;
   }
+  memory_.add(*branch);
   pending_.push_back({std::move(branch), log_.size()});
 }
 
@@ -93,7 +106,11 @@ void Checker::release(State* s) {
     }
     State* parent = s->parent;
     std::erase_if(retired_, [this](const auto& owned) {
-      return owned->branches == 0 && !loops_.is_incomplete(*owned);
+      const bool done = owned->branches == 0 && !loops_.is_incomplete(*owned);
+      if (done) {
+        memory_.remove(*owned);
+      }
+      return done;
     });
     s = parent;
   }
@@ -103,8 +120,10 @@ void Checker::release(State* s) {
 bool Checker::next_path() {
   release(current_.get());
   if (pending_.empty()) {
+    current_.reset();
     return false;
   }
+  memory_.remove(*pending_.back().state);
   current_ = std::move(pending_.back().state);
   if (!log_.every_path()) {
     log_.cut(pending_.back().log_size);

@@ -200,8 +200,12 @@ bool Checker::backtrack(const State& from, PrecisionMask mask, bool skip_last) {
   mask.frame = s->depth();
   u32 next = skip_last ? s->trace.back().insn : s->insn;
   bool any = false;
+  u32 last = insn_;
+  s64 subsequent = -1;
   for (;;) {
+    log_stretch(*s, mask.frame, last, subsequent);
     for (std::size_t k = s->trace.size() - (skip_last ? 1 : 0); k-- > 0;) {
+      log_step_back(mask, s->trace[k].insn);
       step_back(*s, s->trace[k], next, mask);
       next = s->trace[k].insn;
       if (mask.empty()) {
@@ -213,6 +217,9 @@ bool Checker::backtrack(const State& from, PrecisionMask mask, bool skip_last) {
       return any;
     }
     any |= mark(*s->parent, mask);
+    log_checkpoint(mask, *s->parent);
+    subsequent = s->parent->insn;
+    last = s->parent->last_insn;
     if (mask.empty()) {
       return any;
     }
@@ -250,6 +257,7 @@ bool Checker::propagate_precision(const State& old, const State& last) {
       }
     }
   }
+  log_propagating(mask);
   return !mask.empty() && backtrack(last, mask, false);
 }
 

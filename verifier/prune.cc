@@ -110,6 +110,7 @@ void Checker::add_checkpoint() {
   kept->trace = std::move(s.trace);
   kept->links = std::move(s.links);
   s.parent = kept.get();
+  memory_.add(*kept);
   s.trace.clear();
   s.links.clear();
   s.jumps_in_trace = 0;
@@ -220,6 +221,8 @@ Checker::Visit Checker::visit() {
       }
       if (!other_entry && !slot.iterates && !slot.calls_callback && is_infinite_loop(old)) {
         reject("infinite loop detected at insn {}", insn_);
+        explain("cur state:{}", frame_text(state(), state().depth(), object_, ~0u, ~u64{0}));
+        explain("old state:{}", frame_text(old, old.depth(), object_, ~0u, ~u64{0}));
         return Visit::kReject;
       }
       // A loop being unrolled: do not keep a state for every turn.
@@ -240,6 +243,8 @@ Checker::Visit Checker::visit() {
     if (old.misses > old.hits * factor + factor) {
       if (old.branches > 0 || incomplete) {
         retired_.push_back(std::move(list[k]));
+      } else {
+        memory_.remove(old);
       }
       list.erase(list.begin() + static_cast<std::ptrdiff_t>(k));
       --live_states_;

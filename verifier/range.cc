@@ -60,20 +60,22 @@ void limit_by_bits(Interval<U, S>& range, U value, U mask) {
   range.limit_signed(static_cast<S>(value | (mask & kSign)), static_cast<S>(value | (mask & ~kSign)));
 }
 
-/// Moves both ends of an unsigned range to numbers that the bits allow. No such number: a contradiction.
-template <typename U, typename S>
-void limit_to_members(Interval<U, S>& range, Tnum bits) {
-  if ((bits.mask & (bits.mask + 1)) == 0 || !range.consistent()) {
-    return;  // the members are a run, of which limit_by_bits() knew the ends
+/// The one number in [min, max] that the bits allow; nullopt: none, several, or not worth asking. As Linux,
+/// which does not move the ends of a range to numbers that the bits allow otherwise.
+std::optional<u64> only_member(u64 min, u64 max, Tnum bits) {
+  if ((bits.mask & (bits.mask + 1)) == 0 || min > max) {
+    return std::nullopt;  // the members are a run, of which limit_by_bits() knew the ends
   }
-  const auto low = bits.at_least(range.umin);
-  const auto high = bits.at_most(range.umax);
-  if (!low || !high || *low > std::numeric_limits<U>::max()) {
-    range.umin = 1;
-    range.umax = 0;
-  } else {
-    range.limit_unsigned(static_cast<U>(*low), static_cast<U>(*high));
+  const bool min_fits = bits.holds(min);
+  const auto next = min == ~u64{0} ? std::nullopt : bits.at_least(min + 1);
+  if (min_fits) {
+    return next && *next <= max ? std::nullopt : std::optional(min);
   }
+  if (!next || *next == (bits.value | bits.mask)) {
+    return next;  // even if beyond max: no value is left, and what becomes of that way does not matter
+  }
+  const auto after = bits.at_least(*next + 1);
+  return *next <= max && (!after || *after > max) ? next : std::nullopt;
 }
 
 }  // namespace
@@ -81,8 +83,9 @@ void limit_to_members(Interval<U, S>& range, Tnum bits) {
 void Bounds::ranges_from_bits() {
   limit_by_bits(w, bits.value, bits.mask);
   limit_by_bits(h, static_cast<u32>(bits.value), static_cast<u32>(bits.mask));
-  limit_to_members(w, bits);
-  limit_to_members(h, bits.low32());
+  if (const auto only = only_member(w.umin, w.umax, bits)) {
+    *this = constant(*only);
+  }
 }
 
 void Bounds::half_from_word() {

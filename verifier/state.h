@@ -230,6 +230,7 @@ struct State {
   bool sleepable = false;
   bool enters_loop = false;  ///< as a checkpoint: the first in some loop (components.h)
   Held held;
+  std::size_t bytes = 0;     ///< kept for later: as StateMemory counted it
   bool cleaned = false;      ///< as a checkpoint: dead registers and slots have been forgotten
   std::vector<TraceEntry> trace;  ///< since parent
   std::vector<Place> links;

@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "checker.h"
+#include "explain.h"
 
 namespace kiln::verifier {
 
@@ -102,6 +103,11 @@ void Checker::fill_statistics(VerifyResult& result) {
   result.processed = processed_;
   result.total_states = total_states_;
   result.peak_states = peak_states_;
+  result.max_states_per_insn = max_states_at_slot_;
+  result.peak_bytes = memory_.peak;
+  for (const u32 bytes : stack_depth_) {
+    result.stack_bytes += bytes;
+  }
 }
 
 /// Bytes of stack in Program's order of subprograms; in ours if the program lists none.
@@ -167,11 +173,15 @@ VerifyResult Checker::run() {
     visited_.resize(program_.insns.size());
     region_.resize(program_.insns.size());
     facts_.begin();
+    log_shape();
     result.accepted = check_abnormal_returns() && check_main() && check_global_functions() && check_stack_depth();
   }
   result.time_us =
       std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count();
   fill_statistics(result);
+  if (!result.accepted) {
+    result.explanation = verifier::explain({object_, program_, structure_, current_.get(), message_, failed_insn_});
+  }
   if (result.accepted) {
     result.facts = facts_.finish(stack_depths());
   }

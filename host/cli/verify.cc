@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// kiln verify: every program of the object through the verifier, and through the kernel's with --kernel.
+// kiln verify: every program of the objects through the verifier, and through the kernel's with --kernel.
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -13,72 +14,19 @@
 #include <kiln/verifier.h>
 
 #include "command.h"
+#include "verify_report.h"
 
 namespace kiln::cli {
 namespace {
 
 struct VerifyCliOptions {
   ObjectOptions object;
+  std::vector<std::string> more;  ///< further objects
   std::string type;
+  std::string format = "text";
   int log = 0;
   bool kernel = false;
 };
-
-struct Checked {
-  const Program* program;
-  VerifyResult result;
-  std::optional<KernelVerdict> kernel;
-  std::string unasked;  ///< why the kernel could not be asked about this program
-};
-
-const char* verdict_word(bool accepted) { return accepted ? "accept" : "reject"; }
-
-nlohmann::ordered_json to_json(const Checked& checked) {
-  const VerifyResult& r = checked.result;
-  nlohmann::ordered_json json = {{"name", checked.program->name},
-                                 {"section", checked.program->section},
-                                 {"type", program_type_name(checked.program->type)},
-                                 {"insns", checked.program->insns.size()},
-                                 {"verdict", verdict_word(r.accepted)}};
-  if (!r.accepted) {
-    json["message"] = r.message;
-    json["insn"] = r.insn;
-    if (const SourceLine* line = checked.program->line_of(r.insn)) {
-      json["source"] = fmt::format("{}:{}: {}", line->file, line->line, line->text);
-    }
-  }
-  json["processed"] = r.processed;
-  json["time_us"] = r.time_us;
-  if (checked.kernel) {
-    json["kernel"] = {{"verdict", verdict_word(checked.kernel->accepted)},
-                      {"message", checked.kernel->message},
-                      {"processed", checked.kernel->processed},
-                      {"time_us", checked.kernel->time_us}};
-  } else if (!checked.unasked.empty()) {
-    json["kernel"] = {{"error", checked.unasked}};
-  }
-  return json;
-}
-
-void print_text(const Checked& checked, int log) {
-  const VerifyResult& r = checked.result;
-  if (log > 0) {
-    fmt::print("{}", r.log);
-  }
-  fmt::print("{:<32} {:<14} {:>6} insns  {}  {} processed, {:.0f} us\n", checked.program->name,
-             program_type_name(checked.program->type), checked.program->insns.size(),
-             verdict_word(r.accepted), r.processed, r.time_us);
-  if (!r.accepted) {
-    fmt::print("    {}: {}\n", describe_insn(*checked.program, r.insn), r.message);
-  }
-  if (checked.kernel) {
-    fmt::print("    kernel: {}{}{}, {} processed, {:.0f} us\n", verdict_word(checked.kernel->accepted),
-               checked.kernel->accepted ? "" : ": ", checked.kernel->accepted ? "" : checked.kernel->message,
-               checked.kernel->processed, checked.kernel->time_us);
-  } else if (!checked.unasked.empty()) {
-    fmt::print("    kernel: not asked: {}\n", checked.unasked);
-  }
-}
 
 std::optional<ProgramType> program_type_by_name(std::string_view name) {
 #define KILN_PROGRAM_TYPE(enumerator, number, text) \
@@ -118,48 +66,85 @@ Result<std::vector<std::size_t>> choose(Object& object, const VerifyCliOptions& 
   return chosen;
 }
 
-int verify_object(const VerifyCliOptions& options) {
-  auto object = load_object_file(options.object.object, {.btf_path = options.object.btf});
+struct Tally {
+  std::size_t programs = 0, rejected = 0, different = 0, not_asked = 0, unavailable = 0;
+};
+
+/// Every chosen program of one object, each handed to `report` as soon as it is done.
+template <typename Report>
+Result<void> verify_object(const std::string& path, const VerifyCliOptions& options, Tally& tally, Report report) {
+  auto object = load_object_file(path, {.btf_path = options.object.btf});
   if (!object) {
-    return fail(object.error());
+    return object.error();
   }
   auto chosen = choose(*object, options);
   if (!chosen) {
-    return fail(chosen.error());
+    return chosen.error();
   }
-  nlohmann::ordered_json json = {{"object", options.object.object},
-                                 {"programs", nlohmann::ordered_json::array()}};
-  std::size_t rejected = 0;
-  std::size_t different = 0;
-  for (std::size_t i : *chosen) {
+  for (const std::size_t i : *chosen) {
     const Program& program = object->programs[i];
-    Checked checked{&program, verify(*object, program, {.log_level = options.log}), std::nullopt, ""};
-    rejected += checked.result.accepted ? 0 : 1;
+    Checked checked{path, &program, verify(*object, program, {.log_level = options.log}), std::nullopt, ""};
+    ++tally.programs;
+    tally.rejected += checked.result.accepted ? 0 : 1;
     if (options.kernel) {
-      auto kernel = kernel_verify(*object, program);
-      if (!kernel && kernel.error().code != Errc::kUnsupported) {
-        return fail(kernel.error());
-      }
+      auto kernel = kernel_verify(*object, program, std::max(options.log, 1));
       if (kernel) {
-        different += kernel->accepted != checked.result.accepted ? 1 : 0;
+        tally.different += kernel->accepted != checked.result.accepted ? 1 : 0;
         checked.kernel = std::move(kernel).value();
       } else {
-        checked.unasked = kernel.error().message;
+        ++tally.not_asked;
+        tally.unavailable += kernel.error().code != Errc::kUnsupported ? 1 : 0;
+        checked.kernel_error = kernel.error().message;
       }
     }
-    if (options.object.json) {
-      json["programs"].push_back(to_json(checked));
-    } else {
-      print_text(checked, options.log);
+    report(checked);
+  }
+  return {};
+}
+
+std::string closing_sentence(const Tally& tally, bool kernel) {
+  std::string text = fmt::format("{} of {} programs accepted", tally.programs - tally.rejected, tally.programs);
+  if (kernel) {
+    text += fmt::format(", {} verdicts differ from the kernel's", tally.different);
+  }
+  if (tally.not_asked > 0) {
+    text += fmt::format(", the kernel could not be asked about {}", tally.not_asked);
+  }
+  return text + ".\n";
+}
+
+int verify_all(const VerifyCliOptions& options) {
+  std::vector<std::string> paths = {options.object.object};
+  paths.insert(paths.end(), options.more.begin(), options.more.end());
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  const bool csv = options.format == "csv";
+  if (csv) {
+    fmt::print("{}", csv_header());
+  }
+  Tally tally;
+  for (const std::string& path : paths) {
+    nlohmann::ordered_json programs = nlohmann::ordered_json::array();
+    const auto done = verify_object(path, options, tally, [&](const Checked& checked) {
+      if (csv) {
+        fmt::print("{}", csv_row(checked));
+      } else if (options.object.json) {
+        programs.push_back(verdict_json(checked, options.log));
+      } else {
+        fmt::print("{}", verdict_text(checked, options.log));
+      }
+    });
+    if (!done) {
+      return fail(done.error());
     }
+    json.push_back({{"object", path}, {"programs", std::move(programs)}});
   }
   if (options.object.json) {
-    std::cout << json.dump(2) << '\n';
-  } else {
-    fmt::print("{} of {} programs accepted", chosen->size() - rejected, chosen->size());
-    fmt::print("{}\n", options.kernel ? fmt::format(", {} verdicts differ from the kernel's.", different) : ".");
+    std::cout << (json.size() == 1 ? json[0] : json).dump(2) << '\n';
+  } else if (!csv) {
+    fmt::print("{}", closing_sentence(tally, options.kernel));
   }
-  return rejected != 0 || different != 0 ? kDiffers : kDone;
+  const bool differs = tally.rejected != 0 || tally.different != 0;
+  return tally.unavailable > 0 ? kInputError : differs ? kDiffers : kDone;
 }
 
 }  // namespace
@@ -168,11 +153,13 @@ void add_verify(CLI::App& app, int& status) {
   auto* verb = app.add_subcommand("verify", "verify every program of an object");
   auto options = std::make_shared<VerifyCliOptions>();
   add_object_options(*verb, options->object);
+  verb->add_option("MORE", options->more, "further objects");
+  verb->add_option("-o", options->format, "text, or csv in veristat's columns")->check(CLI::IsMember({"text", "csv"}));
   verb->add_option("--type", options->type, "verify as this program type, e.g. xdp");
   verb->add_option("--log", options->log, "0 reason only, 1 and 2 as the kernel's log levels")
       ->check(CLI::Range(0, 2));
   verb->add_flag("--kernel", options->kernel, "ask the real kernel too and compare");
-  verb->callback([options, &status] { status = verify_object(*options); });
+  verb->callback([options, &status] { status = verify_all(*options); });
 }
 
 }  // namespace kiln::cli

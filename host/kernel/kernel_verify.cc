@@ -10,7 +10,7 @@
 
 namespace kiln {
 
-Result<KernelVerdict> kernel_verify(const Object& object, const Program& program) {
+Result<KernelVerdict> kernel_verify(const Object& object, const Program& program, int log_level) {
   KILN_TRY(kernel::check_available());
   const ProgramType type = program.type;
   if (type == ProgramType::kUnspec || type == ProgramType::kTracing || type == ProgramType::kExt ||
@@ -32,7 +32,7 @@ Result<KernelVerdict> kernel_verify(const Object& object, const Program& program
   verdict.accepted = static_cast<bool>(timed.fd);
   verdict.processed = kernel::log_number(timed.log, "processed ");
   verdict.time_us = static_cast<double>(kernel::log_number(timed.log, "verification time "));
-  const kernel::Loaded logged = kernel::load_program(object, program, maps->fds(), types, 1);
+  const kernel::Loaded logged = kernel::load_program(object, program, maps->fds(), types, static_cast<std::uint32_t>(log_level));
   verdict.log = logged.log;
   if (!verdict.accepted) {
     verdict.message = kernel::reason(logged);

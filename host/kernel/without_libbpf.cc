@@ -29,7 +29,7 @@ std::unique_ptr<Engine> make_kernel() {
   return std::make_unique<NoKernel>();
 }
 
-Result<KernelVerdict> kernel_verify(const Object&, const Program&) {
+Result<KernelVerdict> kernel_verify(const Object&, const Program&, int) {
   return unavailable();
 }
 

@@ -98,7 +98,7 @@ class FactsCheck {
            (has(fact.kinds, ValueKind::kContext) && in_ranges(fact, v - address::kContext)) ||
            (has(fact.kinds, ValueKind::kStack) && fits_stack(fact, v, state)) ||
            (has(fact.kinds, ValueKind::kPacket) && fits_packet(fact, v)) ||
-           (has(fact.kinds, ValueKind::kPacketMeta) && in_region(v, address::kPacket, address::kWindowBytes)) ||
+           (has(fact.kinds, ValueKind::kPacketMeta) && fits_packet(fact, v)) ||
            (has(fact.kinds, ValueKind::kPacketEnd) && in_region(v, address::kPacket, address::kWindowBytes)) ||
            (has(fact.kinds, ValueKind::kMapHandle) && fits_handle(fact, v)) ||
            (has(fact.kinds, ValueKind::kMapValue) && fits_value(fact, v));

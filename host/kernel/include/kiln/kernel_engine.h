@@ -34,13 +34,13 @@ std::unique_ptr<Engine> make_kernel();
 struct KernelVerdict {
   bool accepted = false;
   std::string message;          ///< rejected: the verifier's reason, one line; else empty
-  std::string log;              ///< the whole log (level 1)
+  std::string log;              ///< the whole log, at the level asked for
   std::uint64_t processed = 0;  ///< instructions that it went through
   double time_us = 0;           ///< its own measure of verification, without the JIT compiler
 };
 
 /// Creates the object's maps, without contents but for read-only data, and loads the program.
 /// \errors kUnavailable; kUnsupported for a map or program type that needs more than the object.
-Result<KernelVerdict> kernel_verify(const Object& object, const Program& program);
+Result<KernelVerdict> kernel_verify(const Object& object, const Program& program, int log_level = 1);
 
 }  // namespace kiln

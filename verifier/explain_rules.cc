@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// For each message of the verifier: what it means for this program, and what would have made it safe. The
+// table at the end is searched from the top; a message that no row knows keeps its own words.
+#include <array>
+#include <bit>
+#include <charconv>
+
+#include <fmt/format.h>
+
+#include <kiln/helpers.h>
+
+#include "explain.h"
+#include "log.h"
+
+namespace kiln::verifier {
+namespace {
+
+/// What rows of the table can ask about the failure.
+class Refusal {
+ public:
+  explicit Refusal(const Failure& failure) : failure_(failure) {}
+
+  const Failure& failure() const { return failure_; }
+  const Insn& insn() const { return failure_.program.insns[failure_.insn]; }
+  const Decoded& decoded() const { return failure_.structure.code[failure_.insn]; }
+  bool contains(std::string_view words) const { return failure_.message.find(words) != std::string_view::npos; }
+
+  /// The number behind `word`, e.g. "off=" or "size=".
+  s64 number(std::string_view word) const {
+    const std::size_t at = failure_.message.find(word);
+    s64 value = 0;
+    if (at != std::string_view::npos) {
+      const char* begin = failure_.message.data() + at + word.size();
+      std::from_chars(begin, failure_.message.data() + failure_.message.size(), value);
+    }
+    return value;
+  }
+
+  /// The register that the message names, else the one through which memory is accessed.
+  std::optional<unsigned> reg_number() const {
+    const std::string_view m = failure_.message;
+    for (std::size_t i = 0; i + 1 < m.size(); ++i) {
+      if (m[i] == 'R' && m[i + 1] >= '0' && m[i + 1] <= '9') {
+        const unsigned tens = m[i + 1] == '1' && i + 2 < m.size() && m[i + 2] == '0' ? 10u : 0u;
+        return tens != 0 ? tens : static_cast<unsigned>(m[i + 1] - '0');
+      }
+    }
+    if (failure_.state == nullptr || decoded().info == nullptr) {
+      return std::nullopt;
+    }
+    switch (decoded().form) {
+      case Form::kLoad: return insn().src;
+      case Form::kStoreImm:
+      case Form::kStoreReg:
+      case Form::kAtomic:
+      case Form::kAtomicFetch:
+      case Form::kAluImm:
+      case Form::kAluReg:
+      case Form::kJmpImm:
+      case Form::kJmpReg: return insn().dst;
+      case Form::kCall: return memory_argument();
+      default: return std::nullopt;
+    }
+  }
+  const Reg* reg() const {
+    const auto number = reg_number();
+    return number && failure_.state != nullptr ? &failure_.state->reg(*number) : nullptr;
+  }
+  std::string reg_name() const {
+    const auto number = reg_number();
+    return number ? fmt::format("R{}", *number) : "the register";
+  }
+  /// "R2, which is pkt(off=14,r=0)"
+  std::string reg_known() const {
+    const Reg* r = reg();
+    return r == nullptr || r->type == RegType::kNotInit
+               ? reg_name()
+               : fmt::format("{}, which is {},", reg_name(), reg_text(*r, failure_.state->depth(), failure_.object));
+  }
+
+  std::string access_word() const {
+    switch (decoded().form) {
+      case Form::kLoad: return "load";
+      case Form::kCall: return "call";
+      case Form::kAtomic:
+      case Form::kAtomicFetch: return "atomic operation";
+      default: return "store";
+    }
+  }
+  std::string helper() const {
+    const std::string_view name = helper_name(static_cast<u32>(insn().imm));
+    return decoded().is_helper_call() && !name.empty() ? fmt::format("bpf_{}", name) : "the function";
+  }
+
+ private:
+  std::optional<unsigned> memory_argument() const {
+    for (unsigned r = 1; r <= 5; ++r) {
+      const RegType type = failure_.state->reg(r).type;
+      if (type == RegType::kMapValue || type == RegType::kMem || is_packet_pointer(type)) {
+        return r;
+      }
+    }
+    return std::nullopt;
+  }
+
+  const Failure& failure_;
+};
+
+std::string bytes_text(s64 first, s64 bytes) {
+  return bytes == 1 ? fmt::format("byte {}", first) : fmt::format("bytes {} to {}", first, first + bytes - 1);
+}
+
+struct Words {
+  std::string reason, suggestion;
+  Focus focus;
+};
+
+std::string start_of(RegType type) { return type == RegType::kPacketMeta ? "data_meta" : "data"; }
+std::string end_of(RegType type) { return type == RegType::kPacketMeta ? "data" : "data_end"; }
+
+Words packet_access(const Refusal& f) {
+  const Reg* reg = f.reg();
+  const s64 off = f.number("off="), bytes = f.number("size=");
+  const RegType type = reg == nullptr ? RegType::kPacket : reg->type;
+  const s64 known = reg == nullptr ? 0 : std::max(reg->extra, 0);
+  const bool variable = reg != nullptr && !reg->bounds.is_constant();
+  const std::string base = variable ? "the pointer with the variable offset" : start_of(type);
+  Words w;
+  if (off < 0) {
+    w.reason = fmt::format("This {} begins {} bytes in front of {}.", f.access_word(), -off, base);
+    w.suggestion = fmt::format("do not move the pointer below {}; use bpf_xdp_adjust_head to make room in front of it",
+                               start_of(type));
+    return w;
+  }
+  w.reason = fmt::format("This {} touches {} behind {}, and on this path {}.", f.access_word(),
+                         bytes_text(off, bytes), base,
+                         known == 0 ? "no comparison says that any byte there lies in the packet"
+                                    : fmt::format("only {} bytes there are known to lie in the packet", known));
+  if (variable) {
+    w.suggestion = fmt::format("after adding the offset, compare that pointer + {} with {} and leave if it is greater, "
+                               "before this {}", off + bytes, end_of(type), f.access_word());
+  } else {
+    w.suggestion = fmt::format("compare {} + {} with {} and leave if it is greater, before this {}", base, off + bytes,
+                               end_of(type), f.access_word());
+  }
+  return w;
+}
+
+Words packet_outside(const Refusal& f) {
+  Words w;
+  w.reason = fmt::format("On this path {} is known to lie at data_end or beyond it.", f.reg_name());
+  w.suggestion = fmt::format("do this {} on the other way out of the comparison with data_end", f.access_word());
+  return w;
+}
+
+Words maybe_null(const Refusal& f) {
+  Words w;
+  const bool math = f.contains("pointer arithmetic");
+  w.reason = fmt::format("{} may be NULL on this path and is {}.", f.reg_known(),
+                         math ? "used in arithmetic" : "accessed or handed on");
+  w.suggestion = fmt::format("test {} against NULL before this {}", f.reg_name(),
+                             math ? "arithmetic" : f.access_word());
+  return w;
+}
+
+Words not_a_pointer(const Refusal& f) {
+  Words w;
+  const Reg* reg = f.reg();
+  const auto moved = last_call(f.failure(), true);
+  if (reg != nullptr && reg->is_scalar() && moved && !reg->bounds.is_constant()) {
+    w.reason = fmt::format("{} is a number here: a call that can move the packet has made all packet pointers invalid.",
+                           f.reg_name());
+    w.suggestion = "after that call load data and data_end from the context again, and compare again";
+    w.focus = {f.reg_number(), *moved, "packet pointers are lost here"};
+    return w;
+  }
+  w.reason = fmt::format("{} is used as a pointer and is not one that may be accessed.", f.reg_known());
+  w.suggestion = f.contains("'scalar'")
+                     ? "access memory through a pointer that the verifier can follow (context, packet, map value, stack); "
+                       "kernel memory is read with bpf_probe_read_kernel"
+                     : "use a pointer to memory (context, packet, map value, stack) here";
+  return w;
+}
+
+Words not_readable(const Refusal& f) {
+  Words w;
+  const unsigned reg = f.reg_number().value_or(0);
+  const bool exits = f.decoded().form == Form::kExit;
+  const auto call = last_call(f.failure(), false);
+  if (exits && reg == 0) {
+    w.reason = "The program ends on this path without a return value in R0.";
+    w.suggestion = "return a value on every path";
+  } else if (reg >= 1 && reg <= 5 && call) {
+    w.reason = fmt::format("{} is read, but R1 to R5 do not outlive a call.", f.reg_name());
+    w.suggestion = fmt::format("keep the value in R6 to R9 or on the stack across the call, or set {} again after it",
+                               f.reg_name());
+  } else {
+    w.reason = fmt::format("{} is read, and on this path nothing was written to it.", f.reg_name());
+    w.suggestion = fmt::format("initialise {} on every path before this instruction", f.reg_name());
+  }
+  return w;
+}
+
+/// "& 63" for a region of 64 bytes and elements that fit.
+std::string mask_hint(s64 size, s64 bytes) {
+  const u64 room = size >= bytes ? static_cast<u64>(size - bytes + 1) : 0;
+  return room < 2 ? "" : fmt::format(", or mask it with & {}", std::bit_floor(room) - 1);
+}
+
+Words region_access(const Refusal& f, std::string_view what, std::string_view size_word) {
+  Words w;
+  const s64 size = f.number(size_word), off = f.number(" off="), bytes = f.number(" size=");
+  const Reg* reg = f.reg();
+  const bool variable = reg != nullptr && !reg->bounds.is_constant();
+  w.reason = fmt::format("This {} {} {} of {}, which has {} bytes.", f.access_word(),
+                         variable ? "may touch" : "touches", bytes_text(off, bytes), what, size);
+  w.suggestion = variable ? fmt::format("before this {} check that the offset is at most {} (index < number of elements)"
+                                        "{}", f.access_word(), size - bytes, mask_hint(size, bytes))
+                          : fmt::format("keep the access within {} bytes, or make the value larger", size);
+  return w;
+}
+Words map_value(const Refusal& f) { return region_access(f, "the map value", "value_size="); }
+Words memory(const Refusal& f) { return region_access(f, "the memory", "mem_size="); }
+
+Words no_upper_bound(const Refusal& f) {
+  Words w;
+  const bool argument = f.contains("use 'var &= const'");
+  w.reason = fmt::format("{} has no upper limit that is small enough on this path.", f.reg_known());
+  const Reg* reg = f.reg();
+  std::string mask;
+  if (reg != nullptr && reg->type == RegType::kMapValue) {
+    mask = mask_hint(f.failure().object.maps[static_cast<std::size_t>(reg->extra)].value_size, 1);
+  }
+  w.suggestion = argument ? fmt::format("limit the size before the call, as in: if ({0} > MAX) return; or {0} &= MAX",
+                                        "size")
+                          : fmt::format("compare the index with its limit before adding it (if (i >= N) return){}, in "
+                                        "the width in which it is used", mask);
+  return w;
+}
+
+Words may_be_negative(const Refusal& f) {
+  Words w;
+  w.reason = fmt::format("{} can be negative on this path.", f.reg_known());
+  w.suggestion = "make the number unsigned, or check that it is >= 0 before this use";
+  return w;
+}
+
+Words wild_offset(const Refusal& f) {
+  Words w;
+  const bool pointer_first = f.decoded().form == Form::kAluReg && f.failure().state != nullptr &&
+                             f.failure().state->reg(f.insn().dst).is_pointer();
+  const unsigned scalar = pointer_first ? f.insn().src : f.insn().dst;
+  w.focus.reg = scalar;
+  w.reason = fmt::format("R{} is added to a pointer without being limited to what an offset can be.", scalar);
+  w.suggestion = "limit the number on both sides before adding it to a pointer (if (i >= N) return, with i unsigned)";
+  return w;
+}
+
+Words bad_arithmetic(const Refusal&) {
+  Words w;
+  w.reason = "This arithmetic would make a pointer that can't be followed.";
+  w.suggestion = "only add or subtract numbers to or from pointers, in 64 bits; compare data_end and map pointers, do not "
+                 "compute with them";
+  return w;
+}
+
+Words stack_access(const Refusal& f) {
+  Words w;
+  w.reason = fmt::format("This {} lies outside of the 512 bytes of stack below R10.", f.access_word());
+  w.suggestion = "keep the offset between -512 and -1 from R10, with the whole access below 0; check an index before it "
+                 "goes into an array on the stack";
+  return w;
+}
+
+Words spill_size(const Refusal&) {
+  return {"Part of a pointer would be stored or loaded.", "store and load pointers whole, 8 bytes at an aligned place", {}};
+}
+
+Words misaligned(const Refusal&) {
+  return {"The address is not a multiple of the access's size.",
+          "align the object, or copy it byte by byte (__builtin_memcpy of a packed struct)", {}};
+}
+
+Words context_access(const Refusal& f) {
+  Words w;
+  const bool store = f.decoded().form != Form::kLoad;
+  const s64 off = f.number("off="), bytes = f.number("size=");
+  w.reason = fmt::format("The context of a program of this type has no field that may be {} at offset {} with {} bytes.",
+                         store ? "written" : "read", off, bytes);
+  w.suggestion = store ? "do not write this field of the context"
+                       : "read whole fields of the context's structure, at their own size, that exist for this program type";
+  return w;
+}
+
+Words modified_context(const Refusal& f) {
+  Words w;
+  w.reason = fmt::format("{} no longer points at its beginning.", f.reg_known());
+  w.suggestion = "use the pointer as it was given, with the offset in the access itself";
+  return w;
+}
+
+Words wrong_argument(const Refusal& f) {
+  Words w;
+  const std::size_t expected = f.failure().message.find("expected=");
+  const std::string_view wanted =
+      expected == std::string_view::npos ? "something else" : f.failure().message.substr(expected + 9);
+  w.reason = fmt::format("{} takes {} in {}, and {} does not fit.", f.helper(), wanted, f.reg_name(), f.reg_known());
+  w.suggestion = fmt::format("pass {} as argument {}", wanted, f.reg_number().value_or(1));
+  return w;
+}
+
+Words return_value(const Refusal& f) {
+  Words w;
+  w.focus.reg = 0;
+  const std::size_t range = f.failure().message.find("should have been in ");
+  w.reason = range == std::string_view::npos
+                 ? "The program returns what is not a number."
+                 : fmt::format("The program may return a value outside of {}.", f.failure().message.substr(range + 20));
+  w.suggestion = "return one of the constants that the program type knows, on every path";
+  return w;
+}
+
+Words reference_leak(const Refusal& f) {
+  Words w;
+  const s64 insn = f.number("alloc_insn=");
+  const Program& program = f.failure().program;
+  std::string release = "release it";
+  if (insn >= 0 && static_cast<std::size_t>(insn) < program.insns.size()) {
+    w.focus.insn = static_cast<u32>(insn);
+    const std::string_view name = helper_name(static_cast<u32>(program.insns[static_cast<std::size_t>(insn)].imm));
+    release = name.starts_with("ringbuf") ? "hand it to bpf_ringbuf_submit or bpf_ringbuf_discard"
+              : name.starts_with("sk")    ? "hand it to bpf_sk_release"
+                                          : "release it with the function that belongs to it";
+  }
+  w.reason = fmt::format("What instruction {} acquired is still held where this path ends.", insn);
+  w.suggestion = fmt::format("{} on every path before the exit", release);
+  return w;
+}
+
+Words endless(const Refusal& f) {
+  Words w;
+  const bool loop = f.contains("infinite loop") || f.contains("back-edge");
+  w.reason = loop ? "This place is reached again with nothing changed, so the loop may never end."
+                  : "The verifier has walked as many instructions or kept as many branches as it may.";
+  w.suggestion = loop ? "count the turns and leave the loop at a constant number; or use bpf_loop"
+                      : "make loops shorter, move their bodies into global functions (verified once) or use bpf_loop";
+  return w;
+}
+
+Words dead_code(const Refusal&) {
+  return {"No path leads to this instruction.", "remove the code, or the jump over it", {}};
+}
+
+Words broken_shape(const Refusal&) {
+  return {"The program's jumps or its end are not where they may be.",
+          "end every function with exit or a jump, and jump only within the function; recompile the object", {}};
+}
+
+Words unknown_function(const Refusal& f) {
+  return {fmt::format("{} does not exist here, or not for this program type.", f.helper()),
+          "call a function that this program type has, or change the program's section", {}};
+}
+
+Words no_licence(const Refusal& f) {
+  return {fmt::format("{} is only for programs under a licence compatible with the GPL.", f.helper()),
+          "declare such a licence: char _license[] SEC(\"license\") = \"GPL\"", {}};
+}
+
+Words map_direction(const Refusal&) {
+  return {"The map's flags forbid this access by programs.",
+          "make the map without that flag, or access it from user space only", {}};
+}
+
+Words wrong_map(const Refusal& f) {
+  return {fmt::format("{} does not work on a map of this type.", f.helper()), "use a map type that the function is for", {}};
+}
+
+Words stack_too_deep(const Refusal&) {
+  return {"The functions on one chain of calls need more stack than there is.",
+          "move large objects from the stack into a per-CPU array, or inline fewer levels of calls", {}};
+}
+
+Words zero_division(const Refusal&) { return {"A constant divisor is 0.", "divide by what is not 0", {}}; }
+Words wide_shift(const Refusal&) { return {"A constant shift is as wide as the register.", "shift by less", {}}; }
+Words frame_pointer(const Refusal&) {
+  return {"R10 always points at the frame and can't be written.", "copy it to another register and change that", {}};
+}
+Words many_pointers(const Refusal&) {
+  return {"This instruction accesses different kinds of memory on different paths.",
+          "access each kind in its own branch", {}};
+}
+Words packet_write(const Refusal&) {
+  return {"Programs of this type may not write the packet directly.", "use bpf_skb_store_bytes, or another type", {}};
+}
+
+struct Row {
+  std::string_view words;  ///< in the message
+  Words (*explain)(const Refusal&);
+};
+
+constexpr Row kRows[] = {
+    {"invalid access to packet", packet_access},
+    {"offset is outside of the packet", packet_outside},
+    {"_or_null'", maybe_null},
+    {"_or_null prohibited", maybe_null},
+    {"null-check it first", maybe_null},
+    {"_or_null expected", maybe_null},
+    {"invalid mem access", not_a_pointer},
+    {"!read_ok", not_readable},
+    {"invalid access to map value", map_value},
+    {"invalid access to memory", memory},
+    {"unbounded memory access", no_upper_bound},
+    {"min value is negative", may_be_negative},
+    {"unbounded min value", wild_offset},
+    {"makes ", wild_offset},
+    {"math between", wild_offset},
+    {"pointer offset", wild_offset},
+    {"arithmetic", bad_arithmetic},
+    {"on pointer prohibited", bad_arithmetic},
+    {"pointer prohibited", bad_arithmetic},
+    {"subtract", bad_arithmetic},
+    {"invalid size of register", spill_size},
+    {"cannot spill", spill_size},
+    {" stack R", stack_access},
+    {"misaligned", misaligned},
+    {"invalid bpf_context access", context_access},
+    {"dereference of modified", modified_context},
+    {"disallowed", modified_context},
+    {" expected=", wrong_argument},
+    {"At program exit", return_value},
+    {"Unreleased reference", reference_leak},
+    {"infinite loop", endless},
+    {"back-edge", endless},
+    {"too large. Processed", endless},
+    {"too complex", endless},
+    {"unreachable insn", dead_code},
+    {"jump out of range", broken_shape},
+    {"last insn is not", broken_shape},
+    {"GPL", no_licence},
+    {"cannot use helper", unknown_function},
+    {"unknown func", unknown_function},
+    {"is not supported", unknown_function},
+    {"cannot pass map_type", wrong_map},
+    {"map forbidden", map_direction},
+    {"combined stack size", stack_too_deep},
+    {"call stack", stack_too_deep},
+    {"div by zero", zero_division},
+    {"invalid shift", wide_shift},
+    {"frame pointer is read only", frame_pointer},
+    {"different pointers", many_pointers},
+    {"cannot write into packet", packet_write},
+};
+
+}  // namespace
+
+Explanation explain(const Failure& failure) {
+  const Refusal facts(failure);
+  Words words;
+  for (const Row& row : kRows) {
+    if (failure.message.find(row.words) != std::string_view::npos) {
+      words = row.explain(facts);
+      break;
+    }
+  }
+  Explanation e;
+  e.reason = words.reason.empty() ? std::string(failure.message) : words.reason;
+  e.suggestion = words.suggestion.empty() ? "change the program so that the rule in the reason holds on every path"
+                                          : words.suggestion;
+  if (const auto source = source_text(failure.program, failure.insn)) {
+    e.at.push_back(*source);
+  }
+  if (failure.insn < failure.program.insns.size()) {
+    e.at.push_back(insn_text(failure.program, failure.insn));
+  }
+  if (failure.state != nullptr) {
+    if (!words.focus.reg && !words.focus.insn) {
+      words.focus.reg = facts.reg_number();
+    }
+    e.path = causal_path(failure, words.focus);
+  }
+  return e;
+}
+
+}  // namespace kiln::verifier
+
+namespace kiln {
+
+std::string Explanation::text() const {
+  std::string text = "Reason:\n  " + reason + "\nAt:\n";
+  for (const std::string& line : at) {
+    text += "  " + line + "\n";
+  }
+  text += "Causal path:\n";
+  for (const std::string& line : path) {
+    text += "  " + line + "\n";
+  }
+  if (path.empty()) {
+    text += "  (none: the instruction itself is refused)\n";
+  }
+  return text + "Suggestion:\n  " + suggestion + "\n";
+}
+
+}  // namespace kiln

@@ -182,8 +182,9 @@ class Dataflow {
         regs[i.dst] = d.alu == AluOp::kMov ? make(kNone, kNone, kNone) : make(dst, kNone, origin_of(dst));
         break;
       case Form::kAluReg:
+      case Form::kAddrSpaceCast:
       case Form::kMovSx: {
-        const bool move = d.form == Form::kMovSx || d.alu == AluOp::kMov;
+        const bool move = d.form != Form::kAluReg || d.alu == AluOp::kMov;
         regs[i.dst] = move ? make(src, kNone, origin_of(src)) : make(dst, src, origin_of(dst));
         break;
       }
@@ -192,12 +193,14 @@ class Dataflow {
         regs[i.dst] = make(dst, kNone, origin_of(dst));
         break;
       case Form::kLoad:
+      case Form::kLoadAcquire:
         load(src);
         break;
       case Form::kStoreReg:
+      case Form::kStoreRelease:
       case Form::kStoreImm:
         if (entry.stack_access) {
-          const int value = d.form == Form::kStoreReg ? src : kNone;
+          const int value = d.form == Form::kStoreImm ? kNone : src;
           slots_[entry.stack_frame][entry.stack_slot] = make(value, kNone, origin_of(value));
         }
         break;
@@ -228,6 +231,7 @@ class Dataflow {
         break;
       case Form::kJa:
       case Form::kJa32:
+      case Form::kMayGoto:
       case Form::kAtomic:
         break;
     }

@@ -45,7 +45,7 @@ Case load_case(const std::string& name) {
   auto frames = read_capture(directory + "/captures/" + name + ".pcap");
   EXPECT_TRUE(frames);
   std::size_t bytes = 0;
-  for (const Frame& frame : fitting_frames(*frames, c.prepared->environment)) {
+  for (const Frame& frame : fitting_frames(*frames, *c.prepared)) {
     bytes += frame.data.size() + 64;
     if (bytes <= kFifoBytes) {
       c.frames.push_back(frame);

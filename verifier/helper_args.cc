@@ -195,7 +195,7 @@ bool Checker::check_argument(CallContext& call, unsigned index) {
       return check_const_string(number, reg);
     case HelperArg::kAllocSize:
       if (!reg.bounds.is_constant()) {
-        return reject("R{} is not a const", number);
+        return reject("R{} is not a known constant'", number);
       }
       call.alloc_size = reg.bounds.value();
       make_precise(number);

@@ -92,16 +92,23 @@ Result<void> CpuEngine::check_loaded() const {
   return {};
 }
 
-Result<Outcome> CpuEngine::run(const Frame& frame) {
-  KILN_TRY(check_loaded());
-  KILN_TRY(check_length(frame, frame_.window_bytes));
+void CpuEngine::place(const Frame& frame) {
   std::memset(frame_.stack, 0, address::kStackBytes);
   std::memset(frame_.window, 0, frame_.window_bytes);
   std::memcpy(frame_.window + address::kHeadroom, frame.data.data(), frame.data.size());
   frame_.begin(frame);
   runtime_->begin_frame();
+}
+
+Result<Outcome> CpuEngine::run(const Frame& frame) {
+  KILN_TRY(check_loaded());
+  KILN_TRY(check_length(frame, frame_.window_bytes));
+  place(frame);
   const std::uint64_t before = executed();
-  const Result<std::uint64_t> r0 = execute();
+  return outcome(execute(), before);
+}
+
+Result<Outcome> CpuEngine::outcome(const Result<std::uint64_t>& r0, std::uint64_t before) {
   ++runtime_->frame_number;
   if (!r0) {
     return r0.error();

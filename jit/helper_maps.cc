@@ -12,8 +12,6 @@
 namespace kiln {
 namespace {
 
-constexpr std::uint32_t kProcessor = 0;  // the CPU engines are one processor
-
 std::span<const std::byte> key_bytes(HelperRuntime& m, std::uint32_t map, std::uint64_t address) {
   const std::uint32_t size = m.maps.descriptor(map).key_size;
   const std::byte* at = m.read(address, size);
@@ -22,7 +20,7 @@ std::span<const std::byte> key_bytes(HelperRuntime& m, std::uint32_t map, std::u
 
 /// The u32 at the start of a slot array's element: 0 means empty, or beyond the array.
 std::uint32_t slot_value(HelperRuntime& m, std::uint32_t map, std::uint32_t index) {
-  const std::optional<std::uint32_t> at = m.maps.lookup(map, std::as_bytes(std::span(&index, 1)), kProcessor);
+  const std::optional<std::uint32_t> at = m.maps.lookup(map, std::as_bytes(std::span(&index, 1)), m.processor);
   std::uint32_t value = 0;
   if (at) {
     std::memcpy(&value, m.maps.arena().data() + *at, sizeof(value));
@@ -44,7 +42,7 @@ std::uint64_t helper_map_lookup_elem(std::uint64_t handle, std::uint64_t key, st
   if (bytes.data() == nullptr) {
     return 0;
   }
-  const std::optional<std::uint32_t> at = m.maps.lookup(*map, bytes, kProcessor);
+  const std::optional<std::uint32_t> at = m.maps.lookup(*map, bytes, m.processor);
   if (!at) {
     return 0;
   }
@@ -69,7 +67,7 @@ std::uint64_t helper_map_update_elem(std::uint64_t handle, std::uint64_t key, st
   if (from == nullptr) {
     return 0;
   }
-  return static_cast<std::uint64_t>(m.maps.update(*map, bytes, {from, size}, flags, kProcessor));
+  return static_cast<std::uint64_t>(m.maps.update(*map, bytes, {from, size}, flags, m.processor));
 }
 
 std::uint64_t helper_map_delete_elem(std::uint64_t handle, std::uint64_t key, std::uint64_t, std::uint64_t,

@@ -58,18 +58,17 @@ std::uint64_t helper_csum_diff(std::uint64_t from, std::uint64_t from_size, std:
 
 std::uint64_t helper_ktime_get_ns(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
                                   MachineState* machine) {
-  const HelperRuntime& m = runtime(machine);
-  return m.environment.clock_ns + m.frame_number * m.environment.clock_step_ns;
+  return runtime(machine).clock();
 }
 
 std::uint64_t helper_get_prandom_u32(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
                                      MachineState* machine) {
-  return next_random(runtime(machine).random);
+  return runtime(machine).draw_random();
 }
 
 std::uint64_t helper_get_smp_processor_id(std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t,
-                                          MachineState*) {
-  return 0;
+                                          MachineState* machine) {
+  return runtime(machine).processor;
 }
 
 }  // namespace kiln

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include <kiln/device.h>
+
 namespace kiln {
 
 HelperRuntime::HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env,
@@ -19,6 +21,12 @@ HelperRuntime::HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const En
       environment(env),
       random(env.random_seed),
       print_trace(std::getenv("KILN_TRACE_PRINTK") != nullptr) {}
+
+std::uint64_t HelperRuntime::clock() const {
+  return device != nullptr ? device->clock_ns() : environment.clock_ns + frame_number * environment.clock_step_ns;
+}
+
+std::uint32_t HelperRuntime::draw_random() { return device != nullptr ? device->random() : next_random(random); }
 
 std::uint64_t HelperRuntime::fault(std::string message) {
   if (faulted == 0) {

@@ -51,6 +51,8 @@ struct PerfEvent {
 };
 inline constexpr std::size_t kMaxPerfEvents = 1024;  ///< kept per frame; more are counted by nobody
 
+class Device;
+
 struct HelperRuntime : MachineState {
   HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind);
 
@@ -63,6 +65,8 @@ struct HelperRuntime : MachineState {
   std::optional<RedirectTarget> redirect;
   std::vector<PerfEvent> events;  ///< of the current frame
   std::vector<bool> callable;     ///< by program: may be tail-called (verified and prepared)
+  Device* device = nullptr;       ///< whose clock and random numbers count, instead of the environment's
+  std::uint32_t processor = 0;    ///< of per-CPU maps and bpf_get_smp_processor_id(); < maps.cpu_count()
   bool print_trace = false;       ///< bpf_trace_printk() to standard error
   std::string fault_message;
 
@@ -78,6 +82,9 @@ struct HelperRuntime : MachineState {
     redirect.reset();
     events.clear();
   }
+  /// bpf_ktime_get_ns() of this frame.
+  std::uint64_t clock() const;
+  std::uint32_t draw_random();
   /// Records the fault and returns 0, the R0 of a helper that failed so.
   std::uint64_t fault(std::string message);
   /// Readable bytes at a program's address, or nullptr after fault().

@@ -57,10 +57,16 @@ class Planner {
 
   CallPlan plan_for(const HelperInfo& info, std::uint32_t map) {
     plan_ = CallPlan{};
+    plan_.slot = at_.slot;
     plan_.helper = static_cast<Helper>(info.number);
     plan_.map = map;
     for (unsigned reg = 1; reg <= 5; ++reg) {
       plan_.constant[reg] = at_.constant(reg);
+    }
+    if (const bool has_map = info.args[0] == HelperArg::kMapPtr || info.args[1] == HelperArg::kMapPtr;
+        has_map && !nic_has_map_type(at_.view.maps()[map].type)) {
+      plan_.problem = fmt::format("a {} lives at the host", map_type_name(at_.view.maps()[map].type));
+      return plan_;
     }
     plan_.max1 = at_.max(1);
     plan_.max2 = at_.max(2);
@@ -68,23 +74,29 @@ class Planner {
     return plan_;
   }
 
-  /// Maps for which the call makes no sense (the verifier has excluded them) are left out.
+  /// Maps for which the call makes no sense (the verifier has excluded them) are left out. A choice with a
+  /// problem goes to the host.
   CallPlan choose(const HelperInfo& info, unsigned map_reg, const std::vector<std::uint32_t>& maps) {
     CallPlan all;
     std::string why;
+    bool any_fit = false;
     for (const std::uint32_t map : maps) {
       CallPlan one = plan_for(info, map);
       if (!one.problem.empty()) {
         why = one.problem;
+        if (!one.senseless) {
+          all.choices.push_back(std::move(one));
+        }
         continue;
       }
       all.uses |= one.uses;
       all.reads_any_stack |= one.reads_any_stack;
       all.stack_reads.insert(all.stack_reads.end(), one.stack_reads.begin(), one.stack_reads.end());
-      all.result = all.choices.empty() ? one.result : join_values(all.result, one.result);
+      all.result = any_fit ? join_values(all.result, one.result) : one.result;
+      any_fit = true;
       all.choices.push_back(std::move(one));
     }
-    if (all.choices.empty()) {
+    if (!any_fit) {
       return problem(why);
     }
     if (all.choices.size() == 1) {
@@ -330,6 +342,7 @@ class Planner {
     }
     if (is_slot_array(type) || type == MapType::kDevmapHash || type == MapType::kHashOfMaps) {
       plan_.problem = fmt::format("programs do not update a {}", map_type_name(type));
+      plan_.senseless = true;
       return;
     }
     if (needs_cpu()) {
@@ -360,6 +373,7 @@ class Planner {
   void tail_call() {
     if (map().type != MapType::kProgArray) {
       plan_.problem = "a tail call needs a prog_array";
+      plan_.senseless = true;
       return;
     }
     find_context();
@@ -377,6 +391,7 @@ class Planner {
     const bool devices = type == MapType::kDevmap || type == MapType::kDevmapHash;
     if (!devices && type != MapType::kCpumap && type != MapType::kXskmap) {
       plan_.problem = fmt::format("bpf_redirect_map does not take a {}", map_type_name(type));
+      plan_.senseless = true;
       return;
     }
     constexpr std::uint64_t kBroadcast = 1 << 3;

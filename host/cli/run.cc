@@ -27,7 +27,7 @@ struct RunOptions {
 
 struct Totals {
   std::array<std::uint64_t, 5> verdicts{};
-  std::uint64_t packets = 0, unfit = 0, cycles = 0;
+  std::uint64_t packets = 0, unfit = 0, cycles = 0, handovers = 0;
   double ns = 0;  ///< wall time inside the engine, frame by frame
   std::vector<std::vector<std::byte>> sent;
 };
@@ -50,6 +50,7 @@ Result<Totals> run_frames(Engine& engine, const Environment& environment, const 
     ++totals.packets;
     ++totals.verdicts[static_cast<std::size_t>(outcome->verdict())];
     totals.cycles += outcome->cycles;
+    totals.handovers += outcome->handed_over ? 1 : 0;
     if (outcome->verdict() >= Verdict::kPass) {
       totals.sent.push_back(std::move(outcome->frame));
     }
@@ -69,6 +70,7 @@ void print(const RunOptions& options, const std::string& program, const Totals& 
     if (options.engine == "nic") {
       json["cycles"] = totals.cycles;
       json["clock_mhz"] = options.speed.clock_mhz;
+      json["handovers"] = totals.handovers;
     } else {
       json["ns_per_packet"] = totals.ns / packets;
     }
@@ -89,6 +91,10 @@ void print(const RunOptions& options, const std::string& program, const Totals& 
           : fmt::format("{:.0f} ns a frame, call overhead included (kiln bench measures without it)",
                         totals.ns / packets);
   fmt::print("{} on {}: {} frames: {}; {}.\n", program, options.engine, totals.packets, verdicts, cost);
+  if (totals.handovers != 0) {
+    fmt::print("{} of the frames were handed over to the host (kiln info says where); their cycles include its accesses.\n",
+               totals.handovers);
+  }
   if (totals.unfit != 0) {
     fmt::print("{} frames do not fit a packet buffer and were not run.\n", totals.unfit);
   }
@@ -103,7 +109,8 @@ int run(const RunOptions& options) {
   if (!prepared) {
     return fail(prepared.error());
   }
-  auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads});
+  auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads,
+                                             .handover = options.speed.handover});
   if (!engine) {
     return fail(engine.error());
   }

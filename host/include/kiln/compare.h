@@ -23,6 +23,7 @@ struct SpeedOptions {
   std::string clock_source = "assumed";  ///< or "given": how the clock was found
   std::uint32_t cores = 1;
   std::uint32_t threads = 8;
+  bool handover = true;  ///< NIC (prepare.h)
   MeasureOptions measure;
 };
 
@@ -31,6 +32,7 @@ struct EngineReport {
   std::string name;
   std::string skipped;  ///< why it did not run; empty if it did
   std::array<std::uint64_t, 5> verdicts{};  ///< by Verdict
+  std::uint64_t handovers = 0;  ///< NIC: frames that the host went on with, of those compared
   std::optional<Throughput> speed;
   std::string speed_error;  ///< why there is no speed
 };

@@ -134,8 +134,9 @@ class Resumable final : public ResumableInterp {
 
   Result<void> check(const RunState& state) {
     const std::uint32_t window = engine_.runtime().frame.window_bytes;
+    const std::uint32_t cpus = engine_.runtime().maps.cpu_count();  // 1: per-CPU maps have one value for all
     if (state.window_start + state.window.size() > window || state.data_end > window ||
-        state.cpu >= engine_.runtime().maps.cpu_count()) {
+        (cpus > 1 && state.cpu >= cpus)) {
       return Error{Errc::kInput, "a saved run state of another machine: its packet window or processor number is larger"};
     }
     return engine_.machine().check_state(state);

@@ -26,7 +26,10 @@ Result<void> HandoverHost::go_on(const std::vector<std::uint64_t>& message) {
   }
   taken_.insert(handover->frame);
   auto outcome = continuation_->resume(handover->state);
-  HandoverReturn answer{.core = handover->core, .thread = handover->thread, .insns = handover->insns};
+  HandoverReturn answer;
+  answer.core = handover->core;
+  answer.thread = handover->thread;
+  answer.insns = handover->insns;
   if (outcome) {
     answer.verdict = outcome->code;
     answer.insns += static_cast<std::uint32_t>(outcome->insns);

@@ -293,7 +293,9 @@ void Codegen::tail_call(std::uint32_t slot) {
 void Codegen::hand_over(std::uint32_t slot) {
   const Step& step = steps_.at[slot];
   const std::uint32_t function = view_.function_of(slot);
-  const auto registers = static_cast<RegMask>(step.bpf_live & ~bit(kFramePointer));
+  const bool called = function != 0 || role_ == Role::kFunction;
+  // What no function on the way has saved of its caller's registers is where the caller left it.
+  const auto registers = static_cast<RegMask>((step.bpf_live | (called ? kCalleeSaved : RegMask{0})) & ~bit(kFramePointer));
   const std::uint32_t point = e_.note(HandoverPoint{.program = view_.index(),
                                                     .insn = slot,
                                                     .function = notes_[function],
@@ -305,7 +307,7 @@ void Codegen::hand_over(std::uint32_t slot) {
       e_.emit(store(8, kScratch0, static_cast<std::int32_t>(address::kCtxHandover + 8 * reg), reg));
     }
   }
-  if (function != 0 || role_ == Role::kFunction) {
+  if (called) {
     e_.emit(store(8, kScratch0, kHandoverSave, kSaveRegister));
   }
   e_.emit(store_imm(4, kScratch0, static_cast<std::int32_t>(address::kCtxReserved), static_cast<std::int32_t>(point)));

@@ -63,7 +63,7 @@ std::vector<EngineAnswer> ask_engines(const std::string& path, const Program& pr
   std::vector<EngineAnswer> answers;
   auto prepared = prepare(path, program.name, load_options);
   for (std::string_view name : engine_names()) {
-    EngineAnswer answer{std::string(name), ""};
+    EngineAnswer answer{.name = std::string(name), .reason = "", .handovers = {}};
     if (!prepared) {
       answer.reason = prepared.error().message;
     } else if (auto engine = make_engine(name, {}); !engine) {

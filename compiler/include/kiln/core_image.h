@@ -129,7 +129,7 @@ struct LowerOptions {
   std::uint32_t window_bytes = address::kWindowBytes;
   /// What the NIC has no unit for becomes a hand-over to the host; otherwise it is refused. Only for
   /// programs with facts.
-  bool handover = true;
+  bool handover = false;
 };
 
 /// Lowers program `entry` and all that it can tail-call: the verified programs that prog arrays hold.

@@ -146,13 +146,15 @@ def number(value):
     return f"{value:.0f}" if value == int(value) else f"{value:.1f}"
 
 
-def markdown(target, table, parameters):
+def markdown(target, table, parameters, only):
     lines = [f"### {TITLE[target]}", "",
              ", ".join(f"{name} {value}" for name, value in parameters.items()) + "; a module's numbers include "
              "what it instantiates, and are sums over its instances.", "",
              "| module | instances | " + " | ".join(HEADINGS[target]) + " |",
              "|---|---:|" + "---:|" * len(COLUMNS)]
     for name, row in sorted(table.items(), key=lambda item: (-item[1]["all"][0], item[0])):
+        if only and name not in only:
+            continue
         lines.append(f"| `{name}` | {row['instances']} | " + " | ".join(number(v) for v in row["all"]) + " |")
     return "\n".join(lines) + "\n"
 
@@ -160,6 +162,7 @@ def markdown(target, table, parameters):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--target", action="append", choices=sorted(SYNTHESIS), help="default: all three")
+    parser.add_argument("--module", action="append", help="print this module's row only (may be repeated); default: all")
     parser.add_argument("--json", type=pathlib.Path, help="also write the numbers here")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a parameter of kiln_nic")
     args = parser.parse_args()
@@ -175,7 +178,9 @@ def main():
     with tempfile.TemporaryDirectory() as directory:
         for target in args.target or list(SYNTHESIS):
             table = measure(run_yosys(target, parameters, directory), target)
-            print(markdown(target, table, parameters), flush=True)
+            if unknown := set(args.module or []) - set(table):
+                sys.exit(f"area: no module {', '.join(sorted(unknown))} in kiln_nic")
+            print(markdown(target, table, parameters, args.module), flush=True)
             result["targets"][target] = {
                 name: {"instances": row["instances"], "own": dict(zip(COLUMNS, row["self"])),
                        "with_children": dict(zip(COLUMNS, row["all"]))} for name, row in table.items()}

@@ -61,14 +61,40 @@ void compare_hashes(const MapSet& left, const MapSet& right, std::size_t map, st
 
 void compare_arrays(const MapSet& left, const MapSet& right, std::size_t map, std::size_t limit,
                     std::vector<MapDifference>& out) {
-  for (std::uint32_t index = 0; index < left.spec(map).max_entries && out.size() < limit; ++index) {
-    std::array<std::byte, 4> key{};
+  const std::uint32_t entries = left.descriptor(map).entry_count;
+  for (std::uint32_t index = 0; index < entries && out.size() < limit; ++index) {
+    std::vector<std::byte> key(left.spec(map).key_size);
     std::memcpy(key.data(), &index, sizeof index);
     auto a = left.user_lookup(map, key);
     auto b = right.user_lookup(map, key);
     if (a != b) {
       out.push_back({map, copy(key), std::move(a).value_or(std::vector<std::byte>{}),
                      std::move(b).value_or(std::vector<std::byte>{})});
+    }
+  }
+}
+
+/// Queues, stacks, ring buffers: the n-th of either. Bloom filters: their bits.
+void compare_sequences(const MapSet& left, const MapSet& right, std::size_t map, std::size_t limit,
+                       std::vector<MapDifference>& out) {
+  const auto values = [map](const MapSet& maps) {
+    std::vector<Bytes> all;
+    maps.for_each(map, [&](Bytes, Bytes value) { all.push_back(value); });
+    const MapDescriptor& d = maps.descriptor(map);
+    if (maps.spec(map).type == MapType::kBloomFilter) {
+      all.push_back(maps.arena().subspan(d.entries, std::size_t{d.entry_count} * d.entry_stride));
+    }
+    return all;
+  };
+  const std::vector<Bytes> a = values(left);
+  const std::vector<Bytes> b = values(right);
+  for (std::uint32_t i = 0; i < std::max(a.size(), b.size()) && out.size() < limit; ++i) {
+    const Bytes one = i < a.size() ? a[i] : Bytes{};
+    const Bytes other = i < b.size() ? b[i] : Bytes{};
+    if (i >= a.size() || i >= b.size() || !equal(one, other)) {
+      std::array<std::byte, 4> key{};
+      std::memcpy(key.data(), &i, sizeof i);
+      out.push_back({map, copy(key), copy(one), copy(other)});
     }
   }
 }
@@ -91,7 +117,10 @@ std::vector<MapDifference> compare_maps(const MapSet& left, const MapSet& right,
     return out;
   }
   for (std::size_t map = 0; map < left.size() && out.size() < limit; ++map) {
-    if (is_hash_kind(left.spec(map).type)) {
+    const MapType type = left.spec(map).type;
+    if (is_keyless(type) || is_ring(type)) {
+      compare_sequences(left, right, map, limit, out);
+    } else if (is_hash_kind(type)) {
       compare_hashes(left, right, map, limit, out);
     } else {
       compare_arrays(left, right, map, limit, out);

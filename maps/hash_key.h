@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,22 +15,6 @@
 
 namespace kiln::detail {
 
-inline constexpr std::uint32_t kKeyWords = kMaxKeyBytes / 8;
-
-/// A key as the table sees it: 8-byte words, the last one zero-padded.
-struct Key {
-  std::uint32_t words = 0;
-  std::uint32_t hash = 0;
-  std::uint64_t word[kKeyWords];  // only the first `words` are set
-
-  void rehash() {
-    hash = kHashSeed;
-    for (std::uint32_t i = 0; i < words; ++i) {
-      hash = crc32c_step(hash, word[i]);
-    }
-  }
-};
-
 /// Up to 7 bytes, zero-padded.
 inline std::uint64_t load_short(const std::byte* bytes, std::uint32_t size) {
   std::uint64_t word = 0;
@@ -39,34 +24,60 @@ inline std::uint64_t load_short(const std::byte* bytes, std::uint32_t size) {
   return word;
 }
 
-inline void read_words(Key& key, const std::byte* bytes, std::uint32_t size) {
-  const std::uint32_t whole = size / 8;
-  const std::uint32_t rest = size % 8;
-  for (std::uint32_t i = 0; i < whole; ++i) {
-    key.word[i] = load<std::uint64_t>(bytes + 8 * i);
+/// A key as the table sees it: 8-byte words, the last one zero-padded. Refers to the caller's bytes.
+class Key {
+ public:
+  Key(const std::byte* bytes, std::uint32_t size) : bytes_(bytes), whole_(size / 8), rest_(size % 8) {
+    if (size == 4) {
+      tail_ = load<std::uint32_t>(bytes);
+    } else if (rest_ != 0 && whole_ != 0) {
+      // The 8 bytes that end where the key does; what they share with the word before is shifted out.
+      tail_ = load<std::uint64_t>(bytes + size - 8) >> (8 * (8 - rest_));
+    } else if (rest_ != 0) {
+      tail_ = load_short(bytes, rest_);
+    }
+    hash_ = kHashSeed;
+    for (std::uint32_t i = 0; i < words(); ++i) {
+      hash_ = crc32c_step(hash_, word(i));
+    }
   }
-  if (size == 4) {
-    key.word[0] = load<std::uint32_t>(bytes);
-  } else if (rest != 0 && whole != 0) {
-    // The 8 bytes that end where the key does; what they share with the word before is shifted out.
-    key.word[whole] = load<std::uint64_t>(bytes + size - 8) >> (8 * (8 - rest));
-  } else if (rest != 0) {
-    key.word[0] = load_short(bytes, rest);
-  }
-  key.words = (size + 7) / 8;
-}
+  std::uint32_t words() const { return whole_ + (rest_ != 0 ? 1 : 0); }
+  std::uint64_t word(std::uint32_t i) const { return i < whole_ ? load<std::uint64_t>(bytes_ + 8 * std::size_t{i}) : tail_; }
+  std::uint32_t hash() const { return hash_; }
 
-/// LPM: sets the prefix length to `length` and clears the data bits from there on. Bits count from
-/// the most significant of each byte, in the order of the bytes; the first 32 are the prefix length
-/// itself.
-inline void mask_prefix(Key& key, std::uint32_t length) {
-  std::uint32_t kept = 32 + length;
-  for (std::uint32_t i = 0; i < key.words; ++i) {
-    const std::uint32_t here = std::min(kept, 64u);
-    kept -= here;
-    key.word[i] &= here == 0 ? 0 : __builtin_bswap64(~std::uint64_t{0} << (64 - here));
+ private:
+  const std::byte* bytes_;
+  std::uint32_t whole_;
+  std::uint32_t rest_;
+  std::uint64_t tail_ = 0;
+  std::uint32_t hash_ = 0;
+};
+
+inline std::uint32_t hash_bytes(const std::byte* bytes, std::uint32_t size) { return Key(bytes, size).hash(); }
+
+/// An LPM key of its own, so that it can be cut shorter. Word 0 is the prefix length and the first 32 bits.
+struct LpmKey {
+  LpmKey(const std::byte* bytes, std::uint32_t size) : words((size + 7) / 8) {
+    word[words - 1] = 0;
+    std::memcpy(word.data(), bytes, size);
   }
-  key.word[0] = (key.word[0] >> 32 << 32) | length;
-}
+  std::uint32_t length() const { return static_cast<std::uint32_t>(word[0]); }
+  Key key() const { return {reinterpret_cast<const std::byte*>(word.data()), 8 * words}; }
+
+  /// Sets the prefix length to `to` and clears the data bits from there on. Bits count from the most
+  /// significant of each byte, in the order of the bytes; the first 32 are the prefix length itself.
+  void mask(std::uint32_t to) {
+    std::uint32_t kept = 32 + to;
+    for (std::uint32_t i = 0; i < words; ++i) {
+      const std::uint32_t here = std::min(kept, 64u);
+      kept -= here;
+      word[i] &= here == 0 ? 0 : __builtin_bswap64(~std::uint64_t{0} << (64 - here));
+    }
+    word[0] = (word[0] >> 32 << 32) | to;
+  }
+
+  std::uint32_t words;
+  std::array<std::uint64_t, (4 + kMaxLpmDataBytes + 7) / 8> word;  // only the first `words` are set
+};
 
 }  // namespace kiln::detail

@@ -66,14 +66,6 @@ ByteVector random_key(const MapSpec& spec, std::mt19937& random, std::uint32_t r
   return key;
 }
 
-ByteVector random_value(std::size_t bytes, std::mt19937& random) {
-  ByteVector value(bytes);
-  for (std::byte& byte : value) {
-    byte = std::byte(random());
-  }
-  return value;
-}
-
 void print_results(MapType type, const std::map<std::int64_t, int>& seen) {
   std::printf("%-16s", std::string(map_type_name(type)).c_str());
   for (const auto& [result, times] : seen) {
@@ -102,11 +94,11 @@ void compare(const Case& c, std::uint32_t seed, int steps) {
     std::int64_t ours = 0;
     std::int64_t theirs = 0;
     if (what < 3) {
-      const ByteVector value = random_value(c.spec.value_size, random);
+      const ByteVector value = random_bytes(c.spec.value_size, random);
       ours = p.ours.update(0, key, value, flags, p.cpu);
       theirs = p.theirs.update(key, value, flags);
     } else if (what == 3) {
-      const ByteVector value = random_value(user_bytes, random);
+      const ByteVector value = random_bytes(user_bytes, random);
       ours = p.ours.user_update(0, key, value, flags);
       theirs = p.theirs.user_update(key, value, flags);
     } else if (what == 4) {
@@ -135,7 +127,7 @@ void compare(const Case& c, std::uint32_t seed, int steps) {
 
 void compare_all(std::initializer_list<Case> cases) {
   for (const Case& c : cases) {
-    compare(c, 1, 3000);
+    compare(c, 1, steps_of_a_comparison());
     if (testing::Test::HasFatalFailure()) {
       return;
     }

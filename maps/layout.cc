@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Checks map descriptions as BPF_MAP_CREATE does, and gives every part its place in the arena.
+// Gives every part of every map its place in the arena.
 #include "layout.h"
 
 #include <fmt/format.h>
@@ -18,89 +18,9 @@ namespace {
 constexpr std::uint64_t kPartAlignment = 64;  // a cache line; offset 0 is nobody's
 constexpr std::uint64_t kMaxArena = address::kMapMax;
 
-// Flags of BPF_MAP_CREATE that have a say in what is allowed. (uapi/linux/bpf.h)
-constexpr std::uint32_t kNoPrealloc = 1u << 0;
-constexpr std::uint32_t kNoCommonLru = 1u << 1;
-
-Error input(const MapSpec& spec, std::string_view what) {
-  return Error{Errc::kInput,
-               fmt::format("map '{}' ({}): {}", spec.name, map_type_name(spec.type), what)};
-}
-
-Result<void> check_array(const MapSpec& spec) {
-  if (spec.key_size != 4) {
-    return input(spec, fmt::format("the key of an array is 4 bytes, not {}", spec.key_size));
-  }
-  if ((spec.flags & kNoPrealloc) != 0) {
-    return input(spec, "an array can't have BPF_F_NO_PREALLOC");
-  }
-  const bool two_sizes = spec.type == MapType::kDevmap || spec.type == MapType::kCpumap;
-  if (two_sizes && spec.value_size != 4 && spec.value_size != 8) {
-    return input(spec, fmt::format("value size {} is neither 4 nor 8", spec.value_size));
-  }
-  if (is_slot_array(spec.type) && !two_sizes && spec.value_size != 4) {
-    return input(spec, fmt::format("value size {} is not 4", spec.value_size));
-  }
-  return {};
-}
-
-Result<void> check_hash(const MapSpec& spec) {
-  if (spec.key_size == 0) {
-    return input(spec, "the key size is 0");
-  }
-  if (spec.key_size > kMaxKeyBytes) {
-    return input(spec, fmt::format("the key has {} bytes, more than the {} of a program's stack",
-                                   spec.key_size, kMaxKeyBytes));
-  }
-  if (is_lru(spec.type) && (spec.flags & kNoPrealloc) != 0) {
-    return input(spec, "an LRU hash can't have BPF_F_NO_PREALLOC");
-  }
-  if (!is_lru(spec.type) && (spec.flags & kNoCommonLru) != 0) {
-    return input(spec, "BPF_F_NO_COMMON_LRU is for LRU hashes");
-  }
-  if (spec.type == MapType::kHashOfMaps && spec.value_size != 4) {
-    return input(spec, fmt::format("value size {} is not 4", spec.value_size));
-  }
-  if (spec.type == MapType::kDevmapHash) {
-    if (spec.key_size != 4 || (spec.value_size != 4 && spec.value_size != 8)) {
-      return input(spec, "a devmap has keys of 4 bytes and values of 4 or 8");
-    }
-  }
-  if (spec.type == MapType::kLpmTrie) {
-    if (spec.key_size < 5 || spec.key_size - 4 > 256) {
-      return input(spec,
-                   fmt::format("the key has {} bytes, not 4 of prefix length and 1 to 256 of data",
-                               spec.key_size));
-    }
-    if ((spec.flags & kNoPrealloc) == 0) {
-      return input(spec, "an LPM trie needs BPF_F_NO_PREALLOC");
-    }
-    if (spec.key_size - 4 > kMaxLpmDataBytes) {
-      return Error{Errc::kUnsupported,
-                   fmt::format("map '{}': Kiln's LPM tries have at most {} bytes of data, not {}",
-                               spec.name, kMaxLpmDataBytes, spec.key_size - 4)};
-    }
-  }
-  return {};
-}
-
-Result<void> check(const MapSpec& spec) {
-  if (!has_layout(spec.type)) {
-    return Error{Errc::kUnsupported, fmt::format("map '{}': type {} is not supported", spec.name,
-                                                 map_type_name(spec.type))};
-  }
-  if (spec.max_entries == 0) {
-    return input(spec, "max_entries is 0");
-  }
-  if (spec.value_size == 0) {
-    return input(spec, "the value size is 0");
-  }
-  KILN_TRY(is_hash_kind(spec.type) ? check_hash(spec) : check_array(spec));
-  if (spec.initial.size() > spec.value_size) {
-    return input(spec, fmt::format("{} initial bytes for a value of {}", spec.initial.size(),
-                                   spec.value_size));
-  }
-  return {};
+Error too_large(const MapSpec& spec) {
+  return Error{Errc::kInput, fmt::format("map '{}' ({}): with it, the object's maps take more than 1 GiB", spec.name,
+                                         map_type_name(spec.type))};
 }
 
 /// Hands out arena offsets. Sizes are 64-bit, so that no sum overflows before it is refused.
@@ -120,42 +40,110 @@ class Places {
 };
 
 std::uint64_t header_bytes(const MapSpec& spec) {
+  if (is_queue_or_stack(spec.type)) {
+    return sizeof(QueueHeader);
+  }
+  if (is_ring(spec.type)) {
+    return sizeof(RingHeader);
+  }
+  if (spec.type == MapType::kStackTrace) {
+    return sizeof(StackTraceHeader);
+  }
+  if (!is_hash_kind(spec.type)) {
+    return 0;
+  }
   std::uint64_t bytes = sizeof(MapHeader);
   if (spec.type == MapType::kLpmTrie) {
     const std::uint64_t max_prefix = 8 * (spec.key_size - 4);
-    bytes += 4 * (max_prefix + 1);
+    bytes += max_prefix > kMaxShortPrefix ? 8 * (max_prefix / 64 + 1) : 0;
+    bytes += round_up(4 * (max_prefix + 1), 8);
   }
   return bytes;
 }
 
-/// False: the map is larger than any arena.
-bool place(const MapSpec& spec, std::uint32_t cpu_count, Places& places, MapDescriptor& d) {
-  const bool hashed = is_hash_kind(spec.type);
+/// The kernel's size of a Bloom filter: 7/5 bits per value and hash function, up to a power of two.
+std::uint32_t bloom_mask(const MapSpec& spec, std::uint32_t hash_count) {
+  const std::uint64_t wanted = std::uint64_t{spec.max_entries} * hash_count;
+  const std::uint64_t bits = wanted > 0xffff'ffff ? wanted : wanted / 5 * 7;
+  return bits > 1u << 31 ? 0xffff'ffff : static_cast<std::uint32_t>(std::bit_ceil(std::max<std::uint64_t>(bits, 64)) - 1);
+}
+
+/// How many entries there are, and where a value is in one.
+struct Shape {
+  std::uint64_t entry_count = 0;
+  std::uint64_t value_offset = 0;
+  std::uint64_t value_stride = 0;
+  std::uint64_t entry_stride = 0;
+};
+
+Shape shape_of(const MapSpec& spec, const MapDescriptor& d) {
+  Shape shape{.entry_count = d.max_entries, .value_stride = round_up(spec.value_size, 8)};
+  if (is_hash_kind(spec.type)) {
+    shape.entry_count += kSpareEntries;
+    shape.value_offset = sizeof(MapEntry) + round_up(spec.key_size, 8);
+  } else if (is_queue_or_stack(spec.type)) {
+    shape.entry_count += 1;
+  } else if (spec.type == MapType::kStackTrace) {
+    shape.entry_count = std::bit_ceil(shape.entry_count);
+    shape.value_offset = 8;
+  } else if (spec.type == MapType::kBloomFilter) {
+    return {.entry_count = (std::uint64_t{d.bucket_mask} + 1) / 64, .entry_stride = 8};
+  } else if (is_ring(spec.type)) {
+    return {.entry_count = 2 * std::uint64_t{spec.max_entries} / 8, .entry_stride = 8};
+  }
+  shape.entry_stride = shape.value_offset + shape.value_stride * d.cpu_count;
+  return shape;
+}
+
+std::uint32_t descriptor_entries(const MapSpec& spec) {
+  return is_local_storage(spec.type) ? kLocalStorageOwners : is_cgroup_storage(spec.type) ? 1 : spec.max_entries;
+}
+
+void describe(const MapSpec& spec, std::uint32_t cpu_count, MapDescriptor& d) {
   d.type = static_cast<std::uint32_t>(spec.type);
   d.key_size = spec.key_size;
   d.value_size = spec.value_size;
-  d.max_entries = spec.max_entries;
+  d.max_entries = descriptor_entries(spec);
   d.flags = spec.flags;
   d.cpu_count = is_per_cpu(spec.type) ? cpu_count : 1;
-  const std::uint64_t value_stride = round_up(spec.value_size, 8);
-  const std::uint64_t value_offset = hashed ? sizeof(MapEntry) + round_up(spec.key_size, 8) : 0;
-  const std::uint64_t entry_stride = value_offset + value_stride * d.cpu_count;
-  const std::uint64_t entry_count = std::uint64_t{spec.max_entries} + (hashed ? kSpareEntries : 0);
-  if (entry_stride > kMaxArena || entry_count > kMaxArena / entry_stride) {
+  d.value_lock = spec.lock_offset ? *spec.lock_offset + 1 : 0;
+  if (spec.type == MapType::kBloomFilter) {
+    d.hash_count = spec.map_extra == 0 ? 5 : static_cast<std::uint32_t>(spec.map_extra);
+    d.bucket_mask = bloom_mask(spec, d.hash_count);
+  } else if (is_ring(spec.type)) {
+    d.bucket_mask = spec.max_entries - 1;
+  } else if (is_hash_kind(spec.type) || spec.type == MapType::kStackTrace) {
+    d.bucket_mask = static_cast<std::uint32_t>(std::bit_ceil(std::uint64_t{d.max_entries}) - 1);
+  }
+}
+
+/// False: the map is larger than any arena.
+bool place(const MapSpec& spec, std::uint32_t cpu_count, Places& places, MapDescriptor& d) {
+  describe(spec, cpu_count, d);
+  const Shape shape = shape_of(spec, d);
+  if (shape.entry_stride > kMaxArena || shape.entry_count > kMaxArena / shape.entry_stride) {
     return false;
   }
-  d.value_stride = static_cast<std::uint32_t>(value_stride);
-  d.value_offset = static_cast<std::uint32_t>(value_offset);
-  d.entry_stride = static_cast<std::uint32_t>(entry_stride);
-  d.entry_count = static_cast<std::uint32_t>(entry_count);
-  if (hashed) {
-    const std::uint64_t buckets = std::bit_ceil(std::uint64_t{spec.max_entries});
-    d.bucket_mask = static_cast<std::uint32_t>(buckets - 1);
-    d.header = places.take(header_bytes(spec));
-    d.buckets = places.take(4 * buckets);
+  d.value_stride = static_cast<std::uint32_t>(shape.value_stride);
+  d.value_offset = static_cast<std::uint32_t>(shape.value_offset);
+  d.entry_stride = static_cast<std::uint32_t>(shape.entry_stride);
+  d.entry_count = static_cast<std::uint32_t>(shape.entry_count);
+  if (const std::uint64_t bytes = header_bytes(spec); bytes != 0) {
+    d.header = places.take(bytes);
   }
-  d.entries = places.take(entry_count * entry_stride);
+  if (is_hash_kind(spec.type)) {
+    d.buckets = places.take(4 * (std::uint64_t{d.bucket_mask} + 1));
+  }
+  d.entries = places.take(shape.entry_count * shape.entry_stride);
   return !places.overflowed();
+}
+
+/// libbpf's adjust_ringbuf_sz(): the next power of two of pages.
+std::uint32_t ring_size(std::uint32_t asked) {
+  constexpr std::uint64_t kPage = 4096;
+  const std::uint64_t pages = (asked + kPage - 1) / kPage;
+  const std::uint64_t bytes = std::bit_ceil(pages) * kPage;
+  return asked == 0 || bytes > 0xffff'ffff ? asked : static_cast<std::uint32_t>(bytes);
 }
 
 }  // namespace
@@ -164,6 +152,9 @@ MapSpec normalise(MapSpec spec, std::uint32_t cpu_count) {
   if (spec.type == MapType::kPerfEventArray && spec.max_entries == 0) {
     spec.max_entries = cpu_count;
   }
+  if (is_ring(spec.type)) {
+    spec.max_entries = ring_size(spec.max_entries);
+  }
   return spec;
 }
 
@@ -171,9 +162,9 @@ Result<Layout> lay_out(std::span<const MapSpec> specs, std::uint32_t cpu_count) 
   Layout layout;
   Places places;
   for (const MapSpec& spec : specs) {
-    KILN_TRY(check(spec));
+    KILN_TRY(check_spec(spec));
     if (!place(spec, cpu_count, places, layout.descriptors.emplace_back())) {
-      return input(spec, "with it, the object's maps take more than 1 GiB");
+      return too_large(spec);
     }
   }
   layout.arena_bytes = static_cast<std::size_t>(places.used());

@@ -18,8 +18,12 @@ struct Layout {
   std::size_t arena_bytes = 0;
 };
 
-/// The description as it is laid out: a perf event array without a size gets one slot a processor.
+/// The description as it is laid out. As in libbpf, a perf event array without a size gets one slot a
+/// processor, and a ring buffer the next size that there is.
 MapSpec normalise(MapSpec spec, std::uint32_t cpu_count);
+
+/// Whether the kernel would create it. \errors kInput; kUnsupported for a type without a layout.
+Result<void> check_spec(const MapSpec& spec);
 
 /// \param specs  normalised.
 /// \errors as MapSet::create().

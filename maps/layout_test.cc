@@ -75,18 +75,25 @@ TEST(Layout, ImpossibleMapsAreRefusedByName) {
     EXPECT_NE(maps.error().message.find("'m'"), std::string::npos) << maps.error().message;
     EXPECT_NE(maps.error().message.find(word), std::string::npos) << maps.error().message;
   };
-  refused(spec(MapType::kRingbuf, 0, 0, 4096), Errc::kUnsupported, "ringbuf");
-  refused(spec(MapType::kQueue, 0, 4, 8), Errc::kUnsupported, "queue");
-  refused(spec(MapType::kArray, 8, 4, 8), Errc::kInput, "4 bytes");
+  refused(spec(MapType::kStructOps, 4, 4, 8), Errc::kUnsupported, "struct_ops");
+  refused(spec(MapType::kArena, 0, 0, 8), Errc::kUnsupported, "arena");
+  refused(spec(MapType::kRingbuf, 4, 0, 4096), Errc::kInput, "key size");
+  refused(spec(MapType::kQueue, 4, 4, 8), Errc::kInput, "key size");
+  refused(spec(MapType::kStack, 0, 0, 8), Errc::kInput, "value size");
+  refused(spec(MapType::kBloomFilter, 0, 4, 0), Errc::kInput, "max_entries");
+  refused(spec(MapType::kStackTrace, 4, 12, 8), Errc::kInput, "12");
+  refused(spec(MapType::kArray, 8, 4, 8), Errc::kInput, "8, not 4");
   refused(spec(MapType::kArray, 4, 4, 0), Errc::kInput, "max_entries");
+  refused(spec(MapType::kArray, 4, 4, 1, 1), Errc::kInput, "flags 0x1");
+  refused(spec(MapType::kHash, 4, 4, 1, 0x180), Errc::kInput, "flags 0x180");
   refused(spec(MapType::kHash, 4, 0, 8), Errc::kInput, "value size");
   refused(spec(MapType::kHash, 0, 4, 8), Errc::kInput, "key size");
-  refused(spec(MapType::kHash, 513, 4, 8), Errc::kInput, "513");
+  refused(spec(MapType::kHash, 5u << 20, 4, 8), Errc::kInput, "more than a kernel");
   refused(spec(MapType::kLpmTrie, 4, 4, 8), Errc::kInput, "prefix");
-  refused(spec(MapType::kLpmTrie, 65, 4, 8), Errc::kUnsupported, "61");
+  refused(spec(MapType::kLpmTrie, 261, 4, 8), Errc::kInput, "256");
   refused(spec(MapType::kDevmap, 4, 12, 8), Errc::kInput, "12");
   refused(spec(MapType::kArray, 4, 8, 1u << 31), Errc::kInput, "1 GiB");
-  refused(spec(MapType::kHash, 4, 0xffffffff, 0xffffffff), Errc::kInput, "1 GiB");
+  refused(spec(MapType::kHash, 4, 0x3f0000, 0xffffffff), Errc::kInput, "1 GiB");
   MapSpec no_flag = spec(MapType::kLpmTrie, 8, 4, 8);
   no_flag.flags = 0;
   refused(no_flag, Errc::kInput, "NO_PREALLOC");
@@ -94,6 +101,24 @@ TEST(Layout, ImpossibleMapsAreRefusedByName) {
 
 TEST(Layout, PerfEventArrayWithoutSizeHasOneSlotAProcessor) {
   EXPECT_EQ(make(spec(MapType::kPerfEventArray, 4, 4, 0), 3).spec(0).max_entries, 3u);
+}
+
+TEST(Layout, RingBuffersAreOfASizeThatThereIs) {
+  const MapSet maps = make({spec(MapType::kRingbuf, 0, 0, 5000), spec(MapType::kUserRingbuf, 0, 0, 4096)});
+  EXPECT_EQ(maps.spec(0).max_entries, 8192u);
+  EXPECT_EQ(maps.descriptor(0).bucket_mask, 8191u);
+  EXPECT_EQ(maps.descriptor(1).bucket_mask, 4095u);
+}
+
+TEST(Layout, BloomFiltersHaveTheKernelsSize) {
+  const auto bits = [](std::uint32_t entries, std::uint64_t hashes) {
+    MapSpec bloom = spec(MapType::kBloomFilter, 0, 4, entries);
+    bloom.map_extra = hashes;
+    return make(bloom).descriptor(0).bucket_mask + 1;
+  };
+  EXPECT_EQ(bits(1, 0), 64u);
+  EXPECT_EQ(bits(100, 0), 1024u) << "700, rounded up";
+  EXPECT_EQ(bits(1000, 3), 8192u) << "4200, rounded up";
 }
 
 TEST(Layout, CoreMapsCarryTheDescriptor) {

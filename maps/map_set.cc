@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include <kiln/device.h>
@@ -36,6 +37,8 @@ Result<MapSet> MapSet::create(std::span<const MapSpec> specs, std::uint32_t cpu_
     return layout.error();
   }
   set.descriptors_ = std::move(layout->descriptors);
+  set.locks_.resize(set.specs_.size());
+  set.frozen_.resize(set.specs_.size());
   set.arena_ = Arena(layout->arena_bytes);
   for (std::size_t map = 0; map < set.size(); ++map) {
     KILN_TRY(set.fill(map));
@@ -65,7 +68,11 @@ Result<void> MapSet::fill(std::size_t map) {
     store(key.data(), slot.key);
     std::array<std::byte, 4> value{};
     store(value.data(), slot.target + 1);
-    if (user_update(map, key, value, kAny) != 0) {
+    const std::int64_t result = user_update(map, key, value, kAny);
+    if (result == -EINVAL) {
+      return bad_slot(spec, slot, "is not like the inner map that is declared");
+    }
+    if (result != 0) {
       return bad_slot(spec, slot, fmt::format("does not fit into {} elements", spec.max_entries));
     }
   }
@@ -100,15 +107,7 @@ std::int64_t MapSet::update(std::size_t map, std::span<const std::byte> key,
   if (device_ != nullptr && device_->holds(map)) {
     return device_->update(map, key, value, flags, cpu);
   }
-  const std::int64_t prepared = map_prepare(view(map), key.data(), flags);
-  if (prepared < 0) {
-    return prepared;
-  }
-  const MapDescriptor& d = descriptors_[map];
-  const auto at = static_cast<std::uint32_t>(prepared);
-  std::memmove(arena_.data() + at + (d.cpu_count > 1 ? cpu * d.value_stride : 0), value.data(),
-               d.value_size);
-  return map_commit(view(map), key.data(), at);
+  return map_update(view(map), key.data(), value.data(), flags, cpu);
 }
 
 std::int64_t MapSet::erase(std::size_t map, std::span<const std::byte> key) {
@@ -116,6 +115,47 @@ std::int64_t MapSet::erase(std::size_t map, std::span<const std::byte> key) {
     return device_->erase(map, key);
   }
   return map_erase(view(map), key.data());
+}
+
+std::int64_t MapSet::push(std::size_t map, std::span<const std::byte> value, std::uint64_t flags) {
+  return push_value(view(map), value.data(), flags);
+}
+
+std::int64_t MapSet::pop(std::size_t map, std::span<std::byte> value) { return pop_value(view(map), value.data()); }
+
+std::int64_t MapSet::peek(std::size_t map, std::span<std::byte> value) { return peek_value(view(map), value.data()); }
+
+std::optional<std::uint32_t> MapSet::ring_reserve(std::size_t map, std::uint64_t size) {
+  const std::uint32_t record = kiln::ring_reserve(view(map), size);
+  return record == 0 ? std::nullopt : std::optional(record);
+}
+
+std::int64_t MapSet::ring_output(std::size_t map, std::span<const std::byte> record, std::uint64_t flags) {
+  constexpr std::uint64_t kWakeups = 3;  // BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP
+  if ((flags & ~kWakeups) != 0) {
+    return -EINVAL;
+  }
+  const std::uint32_t at = kiln::ring_reserve(view(map), record.size());
+  if (at == 0) {
+    return -EAGAIN;
+  }
+  std::memcpy(arena_.data() + at, record.data(), record.size());
+  ring_commit(arena_.data(), at, false);
+  return 0;
+}
+
+std::optional<std::vector<std::byte>> MapSet::ring_take(std::size_t map) {
+  RingRecord record;
+  std::int64_t result = -EAGAIN;
+  while (result == -EAGAIN) {
+    result = ring_next(view(map), record);
+  }
+  if (result != 0) {
+    return std::nullopt;
+  }
+  std::vector<std::byte> data(at(record.data), at(record.data) + record.size);
+  ring_release(view(map), record);
+  return data;
 }
 
 std::span<std::byte> MapSet::bytes_of(std::size_t map) {

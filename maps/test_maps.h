@@ -29,6 +29,12 @@ inline ByteVector u32(std::uint32_t number) {
   return result;
 }
 
+inline std::uint32_t u32_of(const ByteVector& bytes) {
+  std::uint32_t number = 0;
+  std::memcpy(&number, bytes.data(), 4);
+  return number;
+}
+
 inline MapSpec spec(MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries,
                     std::uint32_t flags = 0, std::string name = "m") {
   MapSpec s;

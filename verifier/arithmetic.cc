@@ -11,8 +11,6 @@
 namespace kiln::verifier {
 namespace {
 
-constexpr s64 kMaxLinkOffset = std::numeric_limits<s32>::max();
-
 bool is_shift(AluOp op) { return op == AluOp::kLsh || op == AluOp::kRsh || op == AluOp::kArsh; }
 bool is_division(AluOp op) {
   return op == AluOp::kDiv || op == AluOp::kMod || op == AluOp::kSdiv || op == AluOp::kSmod;
@@ -48,7 +46,11 @@ bool Checker::execute_mov(const Reg& immediate) {
   Reg& source = state().reg(i.src);
   const bool whole = d.is64 && d.width == 0;
   if (!whole && source.is_pointer()) {
-    set_reg(i.dst, Reg::unknown());
+    Reg part = Reg::unknown();
+    if (!d.is64) {
+      part.bounds.zero_extend32();
+    }
+    set_reg(i.dst, part);
     return true;
   }
   // Does the narrow form keep the number? Then the copy is linked to its source.
@@ -97,6 +99,23 @@ void Checker::fork_mask() {
   push_branch(std::move(other));
 }
 
+/// "r1 = r2; r1 += 4" keeps r1 linked to r2, so that a bound learned on r2 reaches r1. \return the 4.
+std::optional<s32> Checker::link_distance(const Reg& dst, const Reg& source) const {
+  const Decoded& d = decoded();
+  const bool known = d.is64 ? source.bounds.is_constant() : source.bounds.is_constant32();
+  const bool same = d.uses_source && insn().src == insn().dst;
+  if ((d.alu != AluOp::kAdd && d.alu != AluOp::kSub) || dst.id == 0 || (dst.id & kIdWithOffset) != 0 || !known ||
+      same || (!d.is64 && dst.bounds.w.umax > std::numeric_limits<u32>::max())) {
+    return std::nullopt;
+  }
+  const u64 value = source.bounds.bits.value;
+  const s64 added = d.is64 ? static_cast<s64>(value) : s64{static_cast<s32>(value)};
+  const s64 distance = d.alu == AluOp::kSub && added != std::numeric_limits<s64>::min() ? -added : added;
+  const bool fits = added >= std::numeric_limits<s32>::min() && added <= std::numeric_limits<s32>::max() &&
+                    distance <= std::numeric_limits<s32>::max();
+  return fits ? std::optional<s32>(static_cast<s32>(distance)) : std::nullopt;
+}
+
 bool Checker::execute_scalar_alu(const Reg& source) {
   const Decoded& d = decoded();
   if (source.is_constant()) {
@@ -107,12 +126,9 @@ bool Checker::execute_scalar_alu(const Reg& source) {
   if (!result.bounds.consistent()) {
     result.bounds = Bounds::unknown();
   }
-  // "r1 = r2; r1 += 4" keeps r1 linked to r2, so that a bound learned on r2 reaches r1.
-  const bool shifted_copy = d.alu == AluOp::kAdd && d.is64 && result.id != 0 && source.is_constant() &&
-                            (result.id & kIdWithOffset) == 0 &&
-                            source.bounds.value() <= static_cast<u64>(kMaxLinkOffset);
-  result.id = shifted_copy ? result.id | kIdWithOffset : 0;
-  result.off = shifted_copy ? static_cast<s32>(source.bounds.value()) : 0;
+  const auto distance = link_distance(state().reg(insn().dst), source);
+  result.id = distance ? result.id | (d.is64 ? kIdOffset64 : kIdOffset32) : 0;
+  result.off = distance.value_or(0);
   set_reg(insn().dst, result);
   return true;
 }

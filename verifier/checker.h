@@ -109,10 +109,11 @@ class Checker {
   bool execute_scalar_alu(const Reg& source);
   void fork_mask();
   void link_copies(Reg& source);
+  std::optional<s32> link_distance(const Reg& dst, const Reg& source) const;
 
   // pointer_math.cc: pointer plus or minus scalar.
   bool pointer_math(AluOp op, bool is64, const Reg& pointer, const Reg& scalar, bool pointer_is_dst);
-  bool check_sane_offset(const Reg& pointer, const Bounds& bounds, s64 fixed_off, bool is_scalar);
+  bool check_sane_offset(const Reg& pointer, const Bounds& bounds, s64 fixed_off);
 
   // jump.cc: conditional jumps.
   Step execute_branch();

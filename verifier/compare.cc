@@ -121,6 +121,8 @@ void assume_bits(CmpOp op, bool is64, Bounds& a, const Bounds& b) {
   }
   const u64 tested = is64 ? b.value() : b.bits.low32().value;
   if (op == CmpOp::kNotSet) {
+    a.w = Interval64{};  // Linux gives up the ranges here, and so what a later comparison could exclude
+    a.h = Interval32{};
     a.bits.value &= ~tested;
     a.bits.mask &= ~tested;
   } else if (std::has_single_bit(tested)) {

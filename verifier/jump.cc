@@ -90,10 +90,17 @@ void Checker::share_bounds(State& s, const Reg& known, const std::vector<Place>&
     if (reg.base_id() != known.base_id()) {
       continue;
     }
-    const s64 distance = ((reg.id & kIdWithOffset) != 0 ? reg.off : 0) - known_off;
-    reg.bounds = distance == 0 ? known.bounds
-                               : alu(AluOp::kAdd, true, known.bounds,
-                                     Bounds::constant(static_cast<u64>(distance)));
+    const u32 widths = (reg.id | known.id) & kIdWithOffset;
+    if (widths == kIdWithOffset) {
+      continue;  // one was shifted in 32 bits, the other in 64: their distance is not one number
+    }
+    const s64 distance = s64{(reg.id & kIdWithOffset) != 0 ? reg.off : 0} - known_off;
+    if (distance == 0) {
+      reg.bounds = known.bounds;
+    } else {
+      const Bounds step = Bounds::constant(static_cast<u64>(distance));
+      reg.bounds = alu(AluOp::kAdd, widths != kIdOffset32, known.bounds, step);
+    }
   }
 }
 

@@ -36,14 +36,15 @@ bool allows_math(const Reg& pointer) {
 
 }  // namespace
 
-/// \param is_scalar  bounds are those of the scalar operand, not of a pointer's variable part.
-bool Checker::check_sane_offset(const Reg& pointer, const Bounds& b, s64 fixed_off, bool is_scalar) {
+/// \param b, fixed_off  of the pointer, or of the number added to it: as there, a number that is linked to
+/// another at a great distance is refused even if it is small itself.
+bool Checker::check_sane_offset(const Reg& pointer, const Bounds& b, s64 fixed_off) {
   const std::string_view name = type_name(pointer.type);
   const s64 value = static_cast<s64>(b.bits.value);
   if (b.is_constant() && (value >= kMaxOffset || value <= -kMaxOffset)) {
     return reject("math between {} pointer and {} is not allowed", name, value);
   }
-  if (!is_scalar && (fixed_off >= kMaxOffset || fixed_off <= -kMaxOffset)) {
+  if (fixed_off >= kMaxOffset || fixed_off <= -kMaxOffset) {
     return reject("{} pointer offset {} is not allowed", name, fixed_off);
   }
   if (b.w.smin == std::numeric_limits<s64>::min()) {
@@ -75,8 +76,8 @@ bool Checker::pointer_math(AluOp op, bool is64, const Reg& pointer, const Reg& s
   if (!allows_math(pointer) && !(pointer.type == RegType::kMapPtr && adds_zero)) {
     return reject("R{} pointer arithmetic on {} prohibited", dst, type_name(pointer));
   }
-  if (!check_sane_offset(pointer, scalar.bounds, 0, true) ||
-      !check_sane_offset(pointer, pointer.bounds, pointer.off, false)) {
+  if (!check_sane_offset(pointer, scalar.bounds, scalar.off) ||
+      !check_sane_offset(pointer, pointer.bounds, pointer.off)) {
     return false;
   }
   if (op == AluOp::kAnd || op == AluOp::kOr || op == AluOp::kXor) {
@@ -104,7 +105,7 @@ bool Checker::pointer_math(AluOp op, bool is64, const Reg& pointer, const Reg& s
       result.extra = op == AluOp::kAdd || scalar.bounds.w.smin < 0 ? 0 : result.extra;
     }
   }
-  if (!check_sane_offset(pointer, result.bounds, result.off, false)) {
+  if (!check_sane_offset(pointer, result.bounds, result.off)) {
     return false;
   }
   set_reg(dst, result);

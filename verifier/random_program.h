@@ -5,10 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include <kiln/program.h>
 
 namespace kiln::verifier {
+
+/// XDP, from assembler text; aborts with the assembler's message if that is wrong.
+Program program_from_text(const std::string& name, const std::string& text);
 
 /// The same seed gives the same program, on every platform.
 Program random_program(std::uint64_t seed);

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "range.h"
 
+#include <algorithm>
 #include <bit>
+#include <optional>
+#include <type_traits>
+#include <utility>
 
 namespace kiln::verifier {
 
@@ -160,30 +164,50 @@ void Bounds::truncate(unsigned bytes) {
   sync();
 }
 
+namespace {
+
+/// [min, max] after keeping the lowest `bits_wide` bits of each number and extending their sign; nullopt
+/// where that wraps. Linux's rule, which asks that both ends agree in every bit that is dropped.
+template <typename S>
+std::optional<std::pair<S, S>> extended_range(S min, S max, unsigned bits_wide) {
+  using U = std::make_unsigned_t<S>;
+  constexpr unsigned kBits = std::numeric_limits<U>::digits;
+  if (bits_wide < kBits && static_cast<U>(min) >> bits_wide != static_cast<U>(max) >> bits_wide) {
+    return std::nullopt;
+  }
+  const unsigned gap = kBits - bits_wide;
+  const auto extend = [gap](S v) { return static_cast<S>(static_cast<U>(v) << gap) >> gap; };
+  const S low = static_cast<S>(extend(min)), high = static_cast<S>(extend(max));
+  const bool same_sign = (low < 0) == (high < 0);
+  return same_sign ? std::optional(std::pair(std::min(low, high), std::max(low, high))) : std::nullopt;
+}
+
+}  // namespace
+
 void Bounds::sign_extend(unsigned bits_wide) {
   const unsigned gap = 64 - bits_wide;
-  const auto extend = [gap](u64 v) { return static_cast<s64>(v << gap) >> gap; };
+  if (is_constant()) {
+    *this = constant(static_cast<u64>(static_cast<s64>(value() << gap) >> gap));
+    return;
+  }
+  const s64 top = (s64{1} << (bits_wide - 1)) - 1;
+  const auto range = extended_range(w.smin, w.smax, bits_wide);
   Bounds result;
-  result.bits = shift_right_signed(shift_left(bits, gap), gap, 64);
-  // Consecutive numbers stay consecutive if no wrap of the narrow sign lies between them.
-  const s64 low = extend(static_cast<u64>(w.smin)), high = extend(static_cast<u64>(w.smax));
-  const u64 span = static_cast<u64>(w.smax) - static_cast<u64>(w.smin);
-  if (w.consistent() && low <= high && span == static_cast<u64>(high) - static_cast<u64>(low)) {
-    result.w.limit_signed(low, high);
-  }
-  if (bits_wide == 32) {
-    result.w.limit_signed(h.smin, h.smax);
-    result.h = h;
-  } else {
-    const s64 top = (s64{1} << (bits_wide - 1)) - 1;
-    result.w.limit_signed(-top - 1, top);
-  }
+  result.w.limit_signed(range ? range->first : -top - 1, range ? range->second : top);
   result.sync();
   *this = result;
 }
 
 void Bounds::sign_extend_to32(unsigned bits_wide) {
-  sign_extend(bits_wide);
+  if (!is_constant()) {
+    const s32 top = (s32{1} << (bits_wide - 1)) - 1;
+    const auto range = extended_range(h.smin, h.smax, bits_wide);
+    bits = Tnum::unknown();
+    h = Interval32{};
+    h.limit_signed(range ? range->first : -top - 1, range ? range->second : top);
+  } else {
+    sign_extend(bits_wide);
+  }
   zero_extend32();
 }
 

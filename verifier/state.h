@@ -36,8 +36,10 @@ constexpr bool is_packet_pointer(RegType type) {
 inline constexpr s32 kAtPacketEnd = -1;      ///< lies at data_end or beyond it
 inline constexpr s32 kBeyondPacketEnd = -2;  ///< lies beyond data_end
 
-/// A scalar's id says which others hold the same value; with this bit, the same value minus `off`.
-inline constexpr u32 kIdWithOffset = 1u << 31;
+/// A scalar's id says which others hold the same value; with one of these bits, the same value minus
+/// `off`, which was added in 64 bits or in 32.
+inline constexpr u32 kIdOffset64 = 1u << 31, kIdOffset32 = 1u << 30;
+inline constexpr u32 kIdWithOffset = kIdOffset64 | kIdOffset32;
 
 /// One register, or one spilled to the stack. For pointers `bounds` is the variable part of the
 /// offset from the base, `off` the fixed part; a pointer without variable part has bounds 0.

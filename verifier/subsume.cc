@@ -5,9 +5,8 @@ namespace kiln::verifier {
 namespace {
 
 bool linked_alike(const Reg& old_reg, const Reg& new_reg, IdMap& ids) {
-  const bool old_offset = (old_reg.id & kIdWithOffset) != 0;
-  const bool new_offset = (new_reg.id & kIdWithOffset) != 0;
-  return old_offset == new_offset && (!old_offset || old_reg.off == new_reg.off) &&
+  const u32 old_offset = old_reg.id & kIdWithOffset, new_offset = new_reg.id & kIdWithOffset;
+  return old_offset == new_offset && (old_offset == 0 || old_reg.off == new_reg.off) &&
          ids.same_scalar(old_reg.base_id(), new_reg.base_id());
 }
 

@@ -28,7 +28,7 @@ class IdMap {
 
  private:
   std::vector<std::pair<u32, u32>> pairs_;
-  u32 fresh_ = 1u << 30;  ///< ids that no register has
+  u32 fresh_ = 1u << 29;  ///< ids that no register has
 };
 
 /// Registers that are not live at their frame's slot, and stack of kSafe bytes, are not compared.

@@ -10,6 +10,25 @@
 namespace kiln::elf {
 namespace {
 
+/// Byte of the struct bpf_spin_lock among a value's members; those of inner structs count, arrays don't.
+std::optional<std::uint32_t> find_spin_lock(const Btf& btf, std::uint32_t type, unsigned depth = 0) {
+  constexpr unsigned kDeepest = 8;
+  const auto id = btf.strip(type);
+  if (!id || btf.kind(*id) != BtfKind::kStruct || depth == kDeepest) {
+    return std::nullopt;
+  }
+  if (btf.name(*id) == "bpf_spin_lock" && btf.byte_size(*id) == 4) {
+    return 0;
+  }
+  for (std::uint32_t i = 0; i < btf.vlen(*id); ++i) {
+    const Btf::Member member = btf.member(*id, i);
+    if (const auto inside = find_spin_lock(btf, member.type, depth + 1)) {
+      return static_cast<std::uint32_t>(member.bit_offset / 8) + *inside;
+    }
+  }
+  return std::nullopt;
+}
+
 /// A struct that describes a map, being read.
 class Definition {
  public:
@@ -118,6 +137,13 @@ Result<void> Definition::member(const Btf::Member& member) {
     }
     if (plain != nullptr) {
       *plain = *value;
+    } else if (member.name == "map_extra") {
+      spec_.map_extra = *value;
+    } else if (member.name == "pinning") {
+      if (*value > 1) {
+        return error("'pinning' is {}, neither LIBBPF_PIN_NONE nor LIBBPF_PIN_BY_NAME", *value);
+      }
+      spec_.is_pinned = *value == 1;
     } else if (member.name == "type") {
       const auto type = map_type_from_number(*value);
       if (!type) {
@@ -163,6 +189,7 @@ Result<void> Definition::read(std::uint32_t type) {
   if (spec_.type == MapType::kUnspec) {
     return error("it has no type");
   }
+  spec_.lock_offset = spec_.btf_value_type == 0 ? std::nullopt : find_spin_lock(btf_, spec_.btf_value_type);
   if (!values_type_) {
     return {};
   }

@@ -41,10 +41,13 @@ struct MapSpec {
   std::uint32_t value_size = 0;
   std::uint32_t max_entries = 0;
   std::uint32_t flags = 0;  ///< BPF_F_*, map_flags of BPF_MAP_CREATE
+  std::uint64_t map_extra = 0;  ///< Bloom filter: hash functions, 0 for 5
   std::uint32_t btf_key_type = 0;
   std::uint32_t btf_value_type = 0;
   bool is_global_data = false;       ///< .rodata, .data, .bss: one array element
   bool is_readonly = false;          ///< .rodata: frozen, constants to the verifier
+  bool is_pinned = false;            ///< LIBBPF_PIN_BY_NAME: outlives the process, under its name
+  std::optional<std::uint32_t> lock_offset;  ///< of the struct bpf_spin_lock in a value, from BTF
   std::vector<std::byte> initial;    ///< global data: value_size bytes
   std::optional<std::uint32_t> inner;  ///< maps in maps: index of the inner template in Object::maps
   struct Slot {

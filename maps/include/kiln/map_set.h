@@ -2,8 +2,9 @@
 //
 // All maps of one object in one arena, and the kernel's operations on them.
 //
-// Single-threaded: one MapSet belongs to one engine at a time. Operations return the kernel's
-// result: 0 or a negative errno. Not here: who may call what (verifier), pinning, user commands.
+// Operations return the kernel's result: 0 or a negative errno. After share() any number of threads
+// may call them (but clear(), freeze(), copies and moves); before, one at a time.
+// Not here: who may call what (verifier), pinning, user commands.
 #pragma once
 
 #include <cstddef>
@@ -48,7 +49,12 @@ class MapSet {
   /// Everything of one map in the arena: header, buckets, entries.
   std::span<std::byte> bytes_of(std::size_t map);
   /// For map_ops.h. REQUIRES: this MapSet stays where it is meanwhile.
-  MapView view(std::size_t map) { return {arena_.data(), &descriptors_[map]}; }
+  MapView view(std::size_t map) {
+    return {arena_.data(), &descriptors_[map], is_shared_ ? &locks_[map] : nullptr};
+  }
+  /// From here on several threads work on it, and every change takes a lock.
+  void share() { is_shared_ = true; }
+  bool is_shared() const { return is_shared_; }
   std::uint32_t cpu_count() const { return cpu_count_; }
 
   // What programs do. Offsets are arena offsets of the value seen by `cpu`; nullopt: NULL.
@@ -66,6 +72,28 @@ class MapSet {
   void attach(DeviceMaps* device) { device_ = device; }
   DeviceMaps* device() const { return device_; }
 
+  /// Queues, stacks, Bloom filters: bpf_map_push_elem() and so on. REQUIRES: is_keyless(), value_size bytes.
+  std::int64_t push(std::size_t map, std::span<const std::byte> value, std::uint64_t flags);
+  std::int64_t pop(std::size_t map, std::span<std::byte> value);
+  std::int64_t peek(std::size_t map, std::span<std::byte> value);
+
+  /// bpf_ringbuf_reserve(): arena offset of `size` bytes, or nullopt. Not seen by readers before ring_commit()
+  /// (map_ops.h), which is bpf_ringbuf_submit() and bpf_ringbuf_discard(). REQUIRES: is_ring().
+  std::optional<std::uint32_t> ring_reserve(std::size_t map, std::uint64_t size);
+  /// bpf_ringbuf_output(). \return 0, -EINVAL, or -EAGAIN: no room.
+  std::int64_t ring_output(std::size_t map, std::span<const std::byte> record, std::uint64_t flags);
+  /// Takes out the next record, as user space does from a ring buffer; nullopt: none is complete.
+  std::optional<std::vector<std::byte>> ring_take(std::size_t map);
+
+  /// Walks the elements as bpf_for_each_map_elem() does, which is the order of for_each(). \param cursor  0 at
+  /// first; REQUIRES: has keys. \return whether there is one more; an element deleted meanwhile is passed over.
+  struct Element {
+    std::uint32_t key = 0;    ///< arena offset; arrays keep no keys: 0, the key is `index`
+    std::uint32_t value = 0;  ///< arena offset, processor 0's
+    std::uint32_t index = 0;
+  };
+  bool next_element(std::size_t map, std::uint32_t& cursor, Element& element) const;
+
   // What user space does (bpf(2) semantics). For per-CPU maps `value` is cpu_count values, each
   // 8-rounded, concatenated. The values of prog arrays and maps of maps are those of map_layout.h,
   // where the kernel has file descriptors going in and ids coming out.
@@ -73,9 +101,26 @@ class MapSet {
   std::int64_t user_update(std::size_t map, std::span<const std::byte> key,
                            std::span<const std::byte> value, std::uint64_t flags);
   std::int64_t user_erase(std::size_t map, std::span<const std::byte> key);
+  /// BPF_MAP_LOOKUP_ELEM. A Bloom filter takes its value from `value`.
+  std::int64_t user_read(std::size_t map, std::span<const std::byte> key, std::span<std::byte> value,
+                         std::uint64_t flags) const;
+  /// BPF_MAP_LOOKUP_AND_DELETE_ELEM: hashes, queues, stacks, stack traces.
+  std::int64_t user_read_and_erase(std::size_t map, std::span<const std::byte> key, std::span<std::byte> value,
+                                   std::uint64_t flags);
+  /// BPF_MAP_GET_NEXT_KEY. \param key  empty for the first; one that is not there leads to the first, too.
+  /// \return 0 and `next`, or -ENOENT after the last.
+  std::int64_t user_next_key(std::size_t map, std::span<const std::byte> key, std::span<std::byte> next) const;
+  /// BPF_MAP_FREEZE: user space writes no more. \return 0, or -EBUSY: it is frozen.
+  std::int64_t freeze(std::size_t map);
+  bool is_frozen(std::size_t map) const { return frozen_[map]; }
+
+  /// What is there, whatever bpf(2) would let one see: slots that have no reading operation, write-only maps.
+  /// Not for maps without keys.
   std::optional<std::vector<std::byte>> user_lookup(std::size_t map,
                                                     std::span<const std::byte> key) const;
-  /// Calls back for every element, in arena order. Arrays: every index. Slot arrays: used slots.
+  /// Calls back for every element, in arena order. Arrays: every index. Slot arrays: used slots. Queues and
+  /// stacks: no key, the values in the order in which they would be popped. Ring buffers: no key, the
+  /// complete records. Bloom filters: nothing.
   void for_each(std::size_t map,
                 const std::function<void(std::span<const std::byte> key,
                                          std::span<const std::byte> value)>& visit) const;
@@ -87,16 +132,25 @@ class MapSet {
  private:
   Result<void> fill(std::size_t map);
   const std::byte* at(std::uint32_t offset) const { return arena_.data() + offset; }
-  std::vector<std::byte> read_value(std::size_t map, std::uint32_t value) const;
-  void write_value(std::size_t map, std::uint32_t at, std::span<const std::byte> value);
+  MapView const_view(std::size_t map) const;
+  bool fits_outer(std::size_t map, std::uint32_t inner) const;
+  std::int64_t store_all(std::size_t map, std::span<const std::byte> key, std::span<const std::byte> value,
+                         std::uint64_t flags);
   std::int64_t update_slot(std::size_t map, std::span<const std::byte> key,
                            std::span<const std::byte> value, std::uint64_t flags);
+  std::int64_t erase_slot(std::size_t map, std::span<const std::byte> key);
+  std::int64_t erase_any(std::size_t map, std::span<const std::byte> key);
+  std::int64_t erase_trace(std::size_t map, std::uint32_t id);
+  void read_value(std::size_t map, std::uint32_t value, std::span<std::byte> out) const;
 
   std::vector<MapSpec> specs_;
   std::vector<MapDescriptor> descriptors_;
+  mutable std::vector<MapLock> locks_;
+  std::vector<bool> frozen_;
   Arena arena_;
   std::uint32_t cpu_count_ = 1;
   DeviceMaps* device_ = nullptr;
+  bool is_shared_ = false;
 };
 
 /// What the lowering must know of each map.

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The chained hash table, its free list and the LRU clock.
+#include "hash_table.h"
+
+#include <kiln/result.h>
+
+namespace kiln::detail {
+
+Found Table::find(const Key& key) const {
+  Found found{bucket(key.hash()), 0};
+  for (;;) {
+    const std::uint32_t link = load_shared<std::uint32_t>(at(found.link)) & kEntryNextMask;
+    if (link == 0) {
+      return {};
+    }
+    const std::uint32_t entry = offset(link);
+    if (load_shared<std::uint32_t>(at(entry + offsetof(MapEntry, hash))) == key.hash()) {
+      const std::byte* stored = at(entry) + sizeof(MapEntry);
+      std::uint32_t i = 0;
+      while (i < key.words() && load_shared<std::uint64_t>(stored + 8 * std::size_t{i}) == key.word(i)) {
+        ++i;
+      }
+      if (i == key.words()) {
+        found.entry = link;
+        return found;
+      }
+    }
+    found.link = entry;
+  }
+}
+
+/// Takes an entry out of its chain; flags beside the link that pointed to it stay.
+void Table::unlink(const Found& found) const {
+  const auto link = load_shared<std::uint32_t>(at(found.link));
+  store_release(at(found.link), (link & ~kEntryNextMask) | (next(found.entry) & kEntryNextMask));
+}
+
+/// Puts an entry at the head of its bucket. A bucket word has no flags.
+void Table::link(std::uint32_t link, const Key& key, std::uint32_t flags) const {
+  std::byte* const first = at(bucket(key.hash()));
+  store_shared(at(offset(link)) + offsetof(MapEntry, hash), key.hash());
+  set_next(link, load_shared<std::uint32_t>(first) | flags);
+  store_release(first, link);
+}
+
+void Table::replace(const Found& old, std::uint32_t link, const Key& key, std::uint32_t flags) const {
+  const std::uint32_t first_at = bucket(key.hash());
+  store_shared(at(offset(link)) + offsetof(MapEntry, hash), key.hash());
+  const std::uint32_t after = next(old.entry) & kEntryNextMask;
+  if (old.link == first_at) {
+    set_next(link, after | flags);
+    store_release(at(first_at), link);
+    return;
+  }
+  set_next(link, load_shared<std::uint32_t>(at(first_at)) | flags);
+  store_release(at(first_at), link);
+  unlink(old);
+}
+
+std::uint32_t Table::take(bool replaces) const {
+  const std::uint32_t extra = get(offsetof(MapHeader, extra));
+  if (replaces && extra != 0) {
+    set(offsetof(MapHeader, extra), 0);
+    return extra;
+  }
+  const std::uint32_t freed = get(offsetof(MapHeader, free_head));
+  if (freed != 0) {
+    set(offsetof(MapHeader, free_head), next(freed) & kEntryNextMask);
+    return freed;
+  }
+  const std::uint32_t unused = get(offsetof(MapHeader, next_unused));
+  if (unused < d_.entry_count) {
+    set(offsetof(MapHeader, next_unused), unused + 1);
+    return unused + 1;
+  }
+  return 0;
+}
+
+void Table::free(std::uint32_t link) const {
+  set_next(link, get(offsetof(MapHeader, free_head)));
+  set(offsetof(MapHeader, free_head), link);
+}
+
+void Table::set_aside(std::uint32_t link) const {
+  if (get(offsetof(MapHeader, extra)) == 0) {
+    set(offsetof(MapHeader, extra), link);
+    set_next(link, 0);
+  } else {
+    free(link);
+  }
+}
+
+void Table::evict() const {
+  const std::uint32_t unused = get(offsetof(MapHeader, next_unused));
+  std::uint32_t hand = get(offsetof(MapHeader, clock_hand));
+  std::uint32_t cleared = 0;
+  std::uint32_t victim = 0;
+  while (victim == 0) {
+    const std::uint32_t link = (hand >= unused ? 0 : hand) + 1;
+    hand = link;
+    const std::uint32_t state = next(link);
+    if ((state & kEntryLive) == 0) {
+      continue;
+    }
+    if ((state & kEntryReferenced) != 0 && cleared < kLruScan) {
+      set_next(link, state & ~kEntryReferenced);
+      ++cleared;
+      continue;
+    }
+    victim = link;
+  }
+  set(offsetof(MapHeader, clock_hand), hand);
+  Found found{bucket(hash(victim)), victim};
+  for (;;) {
+    const std::uint32_t link = load_shared<std::uint32_t>(at(found.link)) & kEntryNextMask;
+    KILN_CHECK(link != 0);
+    if (link == victim) {
+      break;
+    }
+    found.link = offset(link);
+  }
+  unlink(found);
+  free(victim);
+  set_count(count() - 1);
+}
+
+void Table::write_key(std::uint32_t link, const Key& key) const {
+  std::byte* const stored = at(offset(link)) + sizeof(MapEntry);
+  for (std::uint32_t i = 0; i < key.words(); ++i) {
+    store_shared(stored + 8 * std::size_t{i}, key.word(i));
+  }
+}
+
+void Table::clear_values(std::uint32_t link) const {
+  std::byte* const values = at(value(link));
+  const std::size_t bytes = std::size_t{d_.cpu_count} * d_.value_stride;
+  for (std::size_t i = 0; i < bytes; i += 8) {
+    store_shared(values + i, std::uint64_t{0});
+  }
+}
+
+void Table::count_prefix(std::uint32_t length, bool up) const {
+  const std::size_t counter = counts_at() + 4 * std::size_t{length};
+  const std::uint32_t before = get(counter);
+  const std::uint32_t after = up ? before + 1 : before - 1;
+  set(counter, after);
+  if ((before == 0) != (after == 0)) {
+    std::byte* const word = header(lengths_at() + length / 64 * 8);
+    store_shared(word, load_shared<std::uint64_t>(word) ^ std::uint64_t{1} << (length % 64));
+  }
+}
+
+}  // namespace kiln::detail

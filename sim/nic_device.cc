@@ -27,7 +27,7 @@ bool NicDevice::holds(std::size_t map) const { return nic_has_map_type(maps_->sp
 
 bool NicDevice::engine_updates(std::size_t map) const {
   const MapType type = maps_->spec(map).type;
-  return (type == MapType::kHash || type == MapType::kPercpuHash || is_lru(type)) &&
+  return (type == MapType::kHash || type == MapType::kPercpuHash || type == MapType::kLpmTrie || is_lru(type)) &&
          maps_->descriptor(map).key_size <= kMaxKeyWords * 8;
 }
 

@@ -14,6 +14,7 @@
 #include <kiln/capture.h>
 #include <kiln/compare.h>
 #include <kiln/cpu_engines.h>
+#include <kiln/disasm.h>
 #include <kiln/nic_engine.h>
 #include <kiln/prepare.h>
 
@@ -144,13 +145,93 @@ std::uint64_t array_value(const MapSet& maps, std::string_view name, std::uint32
   return value;
 }
 
+/// A load balancer's size: `stages` programs that tail-call one another, each a hash over the frame and a
+/// branch per step; the last one sends.
+void make_stages(Object& object, unsigned stages, unsigned steps) {
+  for (unsigned stage = 0; stage < stages; ++stage) {
+    std::string text = "r6 = r1\nr7 = *(u32 *)(r6 +0)\nr2 = *(u32 *)(r6 +4)\nr3 = r7\nr3 += 64\nif r3 > r2 goto out\n"
+                       "r8 = *(u32 *)(r7 +0)\n";
+    for (unsigned i = 0; i < steps; ++i) {
+      text += fmt::format("r4 = *(u16 *)(r7 +{})\nr8 ^= r4\nr8 *= {}\nr5 = r8\nr5 >>= 13\nif r5 & {} goto skip{}\nr8 += {}\nskip{}:\n",
+                          i % 62, 0x01000193 + 2 * i, 1u << i % 8, i, i * 77 + stage, i);
+    }
+    text += "*(u32 *)(r7 +0) = r8\n";
+    if (stage + 1 < stages) {
+      text += fmt::format("r1 = r6\nr2 = map[idx:0]\nr3 = {}\ncall bpf_tail_call\n", stage + 1);
+    }
+    text += "r0 = 3\nexit\nout:\nr0 = 1\nexit";
+    auto insns = assemble(text);
+    ASSERT_TRUE(insns) << insns.error().message;
+    Program& program = object.programs.emplace_back();
+    program.name = fmt::format("stage{}", stage);
+    program.section = "xdp";
+    program.insns = std::move(insns).value();
+    program.subprograms.push_back({.name = program.name, .start = 0, .end = static_cast<std::uint32_t>(program.insns.size())});
+  }
+  MapSpec stages_map{.name = "stages", .type = MapType::kProgArray, .key_size = 4, .value_size = 4, .max_entries = stages};
+  for (unsigned stage = 1; stage < stages; ++stage) {
+    stages_map.slots.push_back({stage, stage});
+  }
+  object.maps.push_back(std::move(stages_map));
+}
+
+// 9,000 instructions and more in twenty programs that tail-call one another: larger than the default
+// instruction memory, so the smallest NIC that holds it is taken; and one that no NIC holds is refused.
+TEST(NicSize, LargeLoadBalancer) {
+  Object object;
+  make_stages(object, 20, 80);
+  std::size_t insns = 0;
+  VerifiedObject verified{.object = &object, .facts = {}};
+  for (const Program& program : object.programs) {
+    insns += program.insns.size();
+    VerifyResult result = verify(object, program);
+    ASSERT_TRUE(result.accepted) << result.message;
+    verified.facts.push_back(std::move(result.facts));
+  }
+  ASSERT_GT(insns, 9000u);
+  auto maps = MapSet::create(object.maps, 1);
+  ASSERT_TRUE(maps);
+  const auto image = lower_for_nic(verified, 0, *maps);
+  ASSERT_TRUE(image) << image.error().message;
+  EXPECT_GT(image->words.size(), 4096u);
+  auto interp = make_interp();
+  ASSERT_TRUE(interp->load(verified, 0, *maps, {}));
+  for (const auto& [cores, threads] : {std::pair{1u, 1u}, std::pair{4u, 16u}}) {
+    auto nic = make_nic(with_host(cores, threads));
+    const auto loaded = nic->load(verified, 0, *maps, {});
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    for (unsigned i = 0; i < 4; ++i) {
+      Frame frame{.data = std::vector<std::byte>(i == 3 ? 60 : 64 + 100 * i, std::byte(i * 37 + 1))};
+      const auto expected = interp->run(frame), got = nic->run(frame);
+      ASSERT_TRUE(expected && got);
+      EXPECT_EQ(got->code, expected->code);
+      if (expected->verdict() == Verdict::kTx) {
+        EXPECT_EQ(got->frame, expected->frame) << "frame " << i;
+      }
+    }
+  }
+  Object larger;
+  make_stages(larger, 33, 600);
+  VerifiedObject too_large{.object = &larger, .facts = {}};
+  for (const Program& program : larger.programs) {
+    too_large.facts.push_back(verify(larger, program).facts);
+  }
+  auto larger_maps = MapSet::create(larger.maps, 1);
+  const auto refused = make_nic(with_host(1, 8))->load(too_large, 0, std::move(larger_maps).value(), {});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("words of instruction memory, this NIC has 65536"), std::string::npos)
+      << refused.error().message;
+}
+
 // Many frames in flight on several cores, every other one at the host for a while: what cores and host
 // counted in the same words, by atomics, and put into the same table is exact.
 TEST(NicHandover, SharesMapsWithTheRunningCores) {
   const Subject subject = feature("handover_shared");
   const Prepared& p = *subject.prepared;
-  for (const std::uint32_t cores : {1u, 4u}) {
-    auto nic = make_nic(with_host(cores, 8));
+  for (const auto& [cores, threads] :
+       {std::pair{1u, 1u}, std::pair{1u, 8u}, std::pair{1u, 16u}, std::pair{2u, 8u}, std::pair{4u, 16u}}) {
+    SCOPED_TRACE(fmt::format("{} cores of {} threads", cores, threads));
+    auto nic = make_nic(with_host(cores, threads));
     auto environment = p.environment;
     environment.cpu_count = 64;
     ASSERT_TRUE(nic->load(p.verified, p.entry, fresh_maps(p, 64), environment));

@@ -11,6 +11,7 @@
 namespace kiln::lowering {
 namespace {
 
+constexpr std::size_t kMostChoices = 16;        // of a map: code for each
 constexpr std::uint32_t kMaxUnrolledValue = 64;  // longer values are copied by a loop, from memory
 
 class Planner {
@@ -45,6 +46,9 @@ class Planner {
     const std::vector<std::uint32_t> maps = at_.maps(map_reg);
     if (maps.empty()) {
       return problem(fmt::format("which map R{} names is not known before the program runs", map_reg));
+    }
+    if (maps.size() > kMostChoices) {
+      return problem(fmt::format("R{} may name any of {} maps; the NIC tells up to {} apart", map_reg, maps.size(), kMostChoices));
     }
     return maps.size() == 1 ? plan_for(*info, maps.front()) : choose(*info, map_reg, maps);
   }
@@ -281,10 +285,6 @@ class Planner {
 
   void lookup() {
     const MapType type = map().type;
-    if (type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps) {
-      plan_.problem = "maps in maps are not looked up on the NIC: which map comes out is not known beforehand";
-      return;
-    }
     if (needs_cpu()) {
       find_context();
     }
@@ -327,19 +327,8 @@ class Planner {
     use_base(plan_.value, plan_.value_pieces);
   }
 
-  /// The engine has no unit for adding and removing prefixes.
-  bool refuse_trie() {
-    if (map().type == MapType::kLpmTrie) {
-      plan_.problem = "the NIC's map engine looks up in an lpm_trie, it does not change one";
-    }
-    return !plan_.problem.empty();
-  }
-
   void update() {
     const MapType type = map().type;
-    if (refuse_trie()) {
-      return;
-    }
     if (is_slot_array(type) || type == MapType::kDevmapHash || type == MapType::kHashOfMaps) {
       plan_.problem = fmt::format("programs do not update a {}", map_type_name(type));
       plan_.senseless = true;
@@ -365,9 +354,12 @@ class Planner {
       plan_.result = Value::constant(static_cast<std::uint64_t>(-std::int64_t{EINVAL}));
       return;
     }
-    if (!refuse_trie()) {
-      key(2, 0);
+    if (map().type == MapType::kDevmapHash || map().type == MapType::kHashOfMaps) {
+      plan_.problem = fmt::format("programs do not delete from a {}", map_type_name(map().type));
+      plan_.senseless = true;
+      return;
     }
+    key(2, 0);
   }
 
   void tail_call() {

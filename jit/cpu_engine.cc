@@ -78,7 +78,7 @@ Result<void> CpuEngine::load(const VerifiedObject& object, std::size_t entry, Ma
     machine->callable[i] = programs_[i].verified;
   }
   runtime_ = std::move(machine);
-  if (auto prepared = prepare(); !prepared) {
+  if (auto prepared = prepare(object); !prepared) {
     runtime_.reset();
     return prepared.error();
   }

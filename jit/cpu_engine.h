@@ -30,7 +30,8 @@ class CpuEngine : public Engine {
   /// How its programs address memory. \param trusted  every program that can run was verified.
   virtual AddressSpaceKind address_space(bool trusted) const = 0;
   /// Called once per load(), when runtime() and programs() are complete.
-  virtual Result<void> prepare() = 0;
+  /// \param object  as load() has it; its Facts are there only meanwhile.
+  virtual Result<void> prepare(const VerifiedObject& object) = 0;
   /// Runs the entry program on the frame that is in frame memory. \return R0.
   virtual Result<std::uint64_t> execute() = 0;
   /// The timed part of measure().

@@ -23,7 +23,7 @@ class Interp : public CpuEngine {
   EngineSet helper_set() const override { return kInterp; }
   AddressSpaceKind address_space(bool) const override { return AddressSpaceKind::kTagged; }
 
-  Result<void> prepare() override {
+  Result<void> prepare(const VerifiedObject&) override {
     machine_.emplace(programs(), runtime(), observer_ ? &observer_ : nullptr);
     return {};
   }

@@ -7,6 +7,7 @@
 #include <kiln/cpu_engines.h>
 
 #include "cpu_engine.h"
+#include "ir_compile.h"
 #include "jit_code.h"
 #include "raw.h"
 
@@ -18,8 +19,19 @@ Error fault_of(const HelperRuntime& machine, const Program* program) {
                machine.slot};
 }
 
+/// \errors kUsage: no such pass.
+Result<JitOptions> options_from(const JitSettings& settings) {
+  auto passes = ir::PassSet::parse(settings.passes);
+  if (!passes) {
+    return passes.error();
+  }
+  return JitOptions{.optimise = settings.optimise, .passes = *passes};
+}
+
 class Jit final : public CpuEngine {
  public:
+  explicit Jit(JitSettings settings) : settings_(std::move(settings)) {}
+
   std::string_view name() const override { return "jit"; }
 
  protected:
@@ -29,8 +41,12 @@ class Jit final : public CpuEngine {
     return trusted ? AddressSpaceKind::kHostTrusted : AddressSpaceKind::kHost;
   }
 
-  Result<void> prepare() override {
-    auto code = emit_code({.programs = programs(), .entry = entry(), .maps = runtime().maps}, {});
+  Result<void> prepare(const VerifiedObject& object) override {
+    auto options = options_from(settings_);
+    if (!options) {
+      return options.error();
+    }
+    auto code = emit_code({.programs = programs(), .entry = entry(), .maps = runtime().maps, .facts = object.facts}, *options);
     if (!code) {
       return code.error();
     }
@@ -62,12 +78,13 @@ class Jit final : public CpuEngine {
   std::uint64_t executed() const override { return 0; }
 
  private:
+  JitSettings settings_;
   JitCode code_;
 };
 
 }  // namespace
 
-std::unique_ptr<Engine> make_jit() { return std::make_unique<Jit>(); }
+std::unique_ptr<Engine> make_jit(const JitSettings& settings) { return std::make_unique<Jit>(settings); }
 
 Result<std::uint64_t> run_raw_jit(std::span<const Insn> insns, std::span<std::byte> memory) {
   auto code = decode_program(insns, nullptr, nullptr, kJit, 0);
@@ -92,7 +109,12 @@ Result<std::uint64_t> run_raw_jit(std::span<const Insn> insns, std::span<std::by
   return r0;
 }
 
-Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t program, const MapSet& maps) {
+Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t program, const MapSet& maps,
+                                    const JitSettings& settings) {
+  auto options = options_from(settings);
+  if (!options) {
+    return options.error();
+  }
   KILN_CHECK(object.object != nullptr && program < object.object->programs.size());
   const Program& source = object.object->programs[program];
   const Facts* facts = program < object.facts.size() ? &object.facts[program] : nullptr;
@@ -103,11 +125,36 @@ Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t pr
   std::vector<Code> programs;
   programs.push_back(std::move(*code));
   std::string listing;
-  auto emitted = emit_code({.programs = programs, .entry = 0, .maps = maps}, {.listing = &listing});
+  options->listing = &listing;
+  const std::span<const Facts> with = facts != nullptr ? std::span(facts, 1) : std::span<const Facts>();
+  auto emitted = emit_code({.programs = programs, .entry = 0, .maps = maps, .facts = with}, *options);
   if (!emitted) {
     return emitted.error();
   }
   return listing;
+}
+
+Result<std::string> disassemble_ir(const VerifiedObject& object, std::size_t program, const MapSet& maps,
+                                   const JitSettings& settings) {
+  KILN_CHECK(object.object != nullptr && program < object.object->programs.size());
+  auto options = options_from(settings);
+  if (!options) {
+    return options.error();
+  }
+  const Program& source = object.object->programs[program];
+  auto code = decode_program(source.insns, &source, &object.facts[program], kJit, maps.size());
+  if (!code) {
+    return code.error();
+  }
+  std::string text;
+  for (std::uint32_t number = 0; number < code->functions.size(); ++number) {
+    auto compiled = compile_ir(*code, object.facts[program], number, maps, options->passes, true);
+    if (!compiled) {
+      return compiled.error();
+    }
+    text += ir::to_text(*compiled);
+  }
+  return text;
 }
 
 }  // namespace kiln

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include <kiln/ir_passes.h>
+
 #include "helper_runtime.h"
 
 namespace kiln {
@@ -46,10 +48,14 @@ struct JitInput {
   const std::vector<Code>& programs;
   std::size_t entry = 0;
   const MapSet& maps;
+  /// By program; programs with Facts go through the optimiser, others are translated one to one, with checks.
+  std::span<const Facts> facts = {};
 };
 
 struct JitOptions {
   bool use_bmi2 = true;            ///< three-operand shifts, if the processor has them
+  bool optimise = true;            ///< false: translate one to one, also with Facts
+  ir::PassSet passes = {};
   std::string* listing = nullptr;  ///< receives the assembly, with the BPF instructions as comments
 };
 

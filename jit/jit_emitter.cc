@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 #include <kiln/disasm.h>
 
+#include "ir_emitter.h"
+
 namespace kiln {
 
 namespace x86 = asmjit::x86;
@@ -118,10 +120,69 @@ void JitEmitter::emit_program(std::uint32_t program) {
   if (input_.programs[program].insns.empty()) {
     return;
   }
+  if (options_.optimise && emit_optimised(program)) {
+    return;
+  }
   emit_body(program);
   for (std::size_t number = 0; number < input_.programs[program].functions.size(); ++number) {
     emit_function(program, number);
   }
+}
+
+/// By way of the intermediate form: the body, and the functions that are still called. False, and nothing
+/// emitted, if the form can't express the program.
+bool JitEmitter::emit_optimised(std::uint32_t program) {
+  const Code& code = input_.programs[program];
+  if (!code.verified || program >= input_.facts.size()) {
+    return false;
+  }
+  const auto& features = asmjit::CpuInfo::host().features().x86();
+  std::vector<std::optional<ir::Function>> functions(code.functions.size());
+  std::vector<std::uint32_t> wanted = {0};
+  for (const CodeInsn& insn : code.insns) {
+    if (insn.op == Op::LD_CODE_ADDR) {
+      wanted.push_back(insn.target);
+    }
+  }
+  while (!wanted.empty()) {
+    const std::uint32_t number = wanted.back();
+    wanted.pop_back();
+    if (functions[number]) {
+      continue;
+    }
+    auto compiled = compile_ir(code, input_.facts[program], number, input_.maps, options_.passes, features.hasSSE4_2());
+    if (!compiled) {
+      return false;
+    }
+    for (const ir::BlockId block : compiled->order) {
+      for (const ir::Id id : compiled->blocks[block].nodes) {
+        if (compiled->nodes[id].op == ir::Op::kCallLocal) {
+          wanted.push_back(static_cast<std::uint32_t>(compiled->nodes[id].imm));
+        }
+      }
+    }
+    functions[number] = std::move(*compiled);
+  }
+  const IrTargets targets{.program = program, .functions = functions_[program], .bodies = bodies_, .body_table = body_table_,
+                          .has_bmi2 = bmi2_, .has_movbe = features.hasMOVBE(), .has_crc32 = features.hasSSE4_2()};
+  for (std::uint32_t number = 0; number < functions.size(); ++number) {
+    as_.align(asmjit::AlignMode::kCode, 16);
+    as_.bind(number == 0 ? bodies_[program] : functions_[program][number]);
+    if (!functions[number]) {
+      as_.ud2();  // inlined wherever it was called
+      continue;
+    }
+    std::uint32_t last = ir::kNone;
+    IrEmitter(as_, targets, *functions[number], number == 0, options_.passes.has(ir::Pass::kMemops), [&](std::uint32_t slot) {
+      if (options_.listing != nullptr && slot != last) {
+        comment_slot(code, slot);
+        last = slot;
+      }
+    }).emit();
+  }
+  as_.bind(functions_[program][0]);
+  as_.ud2();
+  return true;
 }
 
 /// Function 0, as the entry and tail calls reach it.
@@ -171,7 +232,7 @@ void JitEmitter::emit_insns(std::uint32_t program, std::size_t number) {
       as_.ud2();
       continue;
     }
-    comment_insn(insn);
+    comment_slot(code, slot);
     emit_insn(insn);
     if (insn.form == Form::kLd64) {
       as_.bind(slot_label(++slot));
@@ -179,19 +240,21 @@ void JitEmitter::emit_insns(std::uint32_t program, std::size_t number) {
   }
 }
 
-void JitEmitter::comment_insn(const CodeInsn& insn) {
+void JitEmitter::comment_slot(const Code& code, std::uint32_t slot) {
   if (options_.listing == nullptr) {
     return;
   }
-  const Program* program = where_.code->program;
-  std::string text;
+  const Program* program = code.program;
+  std::string text(isa_table()[static_cast<std::size_t>(code.insns[slot].op)].name);
   if (program != nullptr) {
-    const Insn& raw = program->insns[where_.slot];
-    text = disassemble(raw, raw.is_wide() ? &program->insns[where_.slot + 1] : nullptr);
-  } else {
-    text = std::string(isa_table()[static_cast<std::size_t>(insn.op)].name);
+    const Insn& raw = program->insns[slot];
+    text = disassemble(raw, raw.is_wide() ? &program->insns[slot + 1] : nullptr);
+    if (const SourceLine* line = program->line_of(slot); line != nullptr && line != listed_) {
+      listed_ = line;
+      as_.comment(fmt::format("; {}:{}: {}", line->file, line->line, line->text).c_str());
+    }
   }
-  as_.comment(fmt::format("; {}: {}", where_.slot, text).c_str());
+  as_.comment(fmt::format("; {}: {}", slot, text).c_str());
 }
 
 void JitEmitter::emit_insn(const CodeInsn& insn) {
@@ -309,7 +372,11 @@ void JitEmitter::tail_call() {
     as_.add(x86::rsp, 8);
     as_.jmp(body);
   } else {
+    as_.push(x86::rbp);  // a body keeps nothing
+    as_.push(x86::r12);
     as_.call(body);
+    as_.pop(x86::r12);
+    as_.pop(x86::rbp);
     exit_function();
   }
   as_.bind(none);

@@ -19,6 +19,7 @@
 
 #include <asmjit/x86.h>
 
+#include "ir_compile.h"
 #include "jit_code.h"
 
 namespace kiln {
@@ -45,6 +46,7 @@ class JitEmitter {
   // Entry, functions, tables (jit_emitter.cc).
   void emit_entry();
   void emit_program(std::uint32_t program);
+  bool emit_optimised(std::uint32_t program);
   void emit_body(std::uint32_t program);
   void emit_function(std::uint32_t program, std::size_t number);
   void emit_insns(std::uint32_t program, std::size_t number);
@@ -53,7 +55,7 @@ class JitEmitter {
   void emit_insn(const CodeInsn& insn);
   void emit_fault_paths();
   void emit_tables();
-  void comment_insn(const CodeInsn& insn);
+  void comment_slot(const Code& code, std::uint32_t slot);
 
   // Control flow (jit_emitter.cc).
   void jump(const CodeInsn& insn);
@@ -93,6 +95,7 @@ class JitEmitter {
   asmjit::x86::Assembler as_;
   bool bmi2_;
   Where where_;
+  const SourceLine* listed_ = nullptr;  ///< the last one in the listing
   std::vector<std::vector<asmjit::Label>> labels_;     ///< by program and slot: targets
   std::vector<std::vector<asmjit::Label>> functions_;  ///< by program and function: callable as BPF calls
   std::vector<asmjit::Label> bodies_;                  ///< by program: saves nothing

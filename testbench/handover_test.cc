@@ -168,7 +168,11 @@ void make_stages(Object& object, unsigned stages, unsigned steps) {
     program.insns = std::move(insns).value();
     program.subprograms.push_back({.name = program.name, .start = 0, .end = static_cast<std::uint32_t>(program.insns.size())});
   }
-  MapSpec stages_map{.name = "stages", .type = MapType::kProgArray, .key_size = 4, .value_size = 4, .max_entries = stages};
+  MapSpec stages_map;
+  stages_map.name = "stages";
+  stages_map.type = MapType::kProgArray;
+  stages_map.key_size = stages_map.value_size = 4;
+  stages_map.max_entries = stages;
   for (unsigned stage = 1; stage < stages; ++stage) {
     stages_map.slots.push_back({stage, stage});
   }

@@ -19,15 +19,13 @@ namespace {
 
 struct DisasmOptions {
   ObjectOptions object;
+  JitSettings jit_settings;
   bool ir = false, jit = false, core = false;
 };
 
 Result<std::string> text_of(const DisasmOptions& options) {
   const LoadOptions load_options{.btf_path = options.object.btf};
-  if (options.ir) {
-    return Error{Errc::kUsage, "disasm --ir: Kiln has no intermediate form yet (README.md, Limitations)"};
-  }
-  if (!options.jit && !options.core) {
+  if (!options.jit && !options.core && !options.ir) {
     auto object = load_object_file(options.object.object, load_options);
     if (!object) {
       return object.error();
@@ -47,7 +45,10 @@ Result<std::string> text_of(const DisasmOptions& options) {
     return maps.error();
   }
   if (options.jit) {
-    return disassemble_jit((*prepared)->verified, (*prepared)->entry, *maps);
+    return disassemble_jit((*prepared)->verified, (*prepared)->entry, *maps, options.jit_settings);
+  }
+  if (options.ir) {
+    return disassemble_ir((*prepared)->verified, (*prepared)->entry, *maps, options.jit_settings);
   }
   auto image = lower_for_nic((*prepared)->verified, (*prepared)->entry, *maps);
   if (!image) {
@@ -78,6 +79,7 @@ void add_disasm(CLI::App& app, int& status) {
   auto* ir = verb->add_flag("--ir", options->ir, "optimised intermediate form");
   auto* jit = verb->add_flag("--jit", options->jit, "x86-64 code of the JIT")->excludes(ir);
   verb->add_flag("--core", options->core, "native code of the NIC's core")->excludes(ir)->excludes(jit);
+  verb->add_option("--passes", options->jit_settings.passes, "of the optimiser: a,b or -a,-b, all, none");
   verb->callback([options, &status] { status = disasm(*options); });
 }
 

@@ -2,7 +2,8 @@
 //
 // Random programs: the interpreter against the JIT, with and without its run-time checks, and against Linux.
 //
-// A failure prints the seed and the program. KILN_SEED=n runs that seed alone; KILN_PROGRAMS=n runs more.
+// A failure prints the seed and the program. KILN_SEED=n runs that seed alone; KILN_PROGRAMS=n runs more; KILN_PASSES=list
+// (as for `kiln run --passes`) says which passes of the JIT's optimiser run.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -73,7 +74,8 @@ RawOutcome run_engine(Engine& engine, std::uint32_t seed) {
 }
 
 TEST(Differential, InterpreterAndTrustingJit) {
-  const auto interp = make_interp(), jit = make_jit();
+  const char* passes = std::getenv("KILN_PASSES");
+  const auto interp = make_interp(), jit = make_jit({.passes = passes != nullptr ? passes : "all"});
   for_seeds(3000, [&](std::uint32_t seed) {
     const RawOutcome expected = run_engine(*interp, seed);
     EXPECT_EQ(expected, run_engine(*jit, seed));

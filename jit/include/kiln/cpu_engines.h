@@ -18,8 +18,14 @@ namespace kiln {
 /// The reference: RFC 9669 to the letter, every memory access checked against its region.
 std::unique_ptr<Engine> make_interp();
 
+/// How the JIT works. The defaults are the fastest.
+struct JitSettings {
+  std::string passes = "all";  ///< of the optimiser: ir::PassSet::parse()
+  bool optimise = true;        ///< false: one BPF instruction after another
+};
+
 /// x86-64 machine code by asmjit, W^X. On another processor load() fails with kUnavailable.
-std::unique_ptr<Engine> make_jit();
+std::unique_ptr<Engine> make_jit(const JitSettings& settings = {});
 
 /// The machine before an instruction, as the interpreter sees it (addresses as in address.h).
 struct InterpState {
@@ -48,6 +54,10 @@ Result<std::uint64_t> run_raw_interp(std::span<const Insn> insns, std::span<std:
 Result<std::uint64_t> run_raw_jit(std::span<const Insn> insns, std::span<std::byte> memory);
 
 /// The machine code of a program as text, with the BPF instruction each came from.
-Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t program, const MapSet& maps);
+Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t program, const MapSet& maps,
+                                    const JitSettings& settings = {});
+/// Its optimised intermediate form, function by function. \errors kUnsupported if it has none.
+Result<std::string> disassemble_ir(const VerifiedObject& object, std::size_t program, const MapSet& maps,
+                                   const JitSettings& settings = {});
 
 }  // namespace kiln

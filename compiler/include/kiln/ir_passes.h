@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What changes the intermediate form: passes that keep what the function does, each of which can be left out.
+//
+// Names and what they do are in ir_passes.def. Passes that need the layout of maps are a back end's own.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include <kiln/ir.h>
+#include <kiln/result.h>
+
+namespace kiln::ir {
+
+enum class Pass : std::uint8_t {
+#define KILN_IR_PASS(name, text) name,
+#include <kiln/ir_passes.def>
+  kCount
+};
+
+/// Which passes run.
+class PassSet {
+ public:
+  constexpr PassSet() = default;  ///< all
+  static constexpr PassSet none() {
+    PassSet set;
+    set.bits_ = 0;
+    return set;
+  }
+  constexpr bool has(Pass pass) const { return (bits_ >> static_cast<unsigned>(pass) & 1) != 0; }
+  constexpr void set(Pass pass, bool on) {
+    const std::uint32_t bit = 1u << static_cast<unsigned>(pass);
+    bits_ = on ? bits_ | bit : bits_ & ~bit;
+  }
+  /// "all", "none", "fold,cse" (these and no others), "-licm,-merge" (all but these).
+  /// \errors kUsage with the names that there are.
+  static Result<PassSet> parse(std::string_view list);
+
+ private:
+  std::uint32_t bits_ = (1u << static_cast<unsigned>(Pass::kCount)) - 1;
+};
+std::string_view pass_name(Pass pass);
+
+/// \param function  number in Program order.
+/// \param passes  kFacts, kInline, and what simplify() looks at.
+/// \param frame_bytes  by function: its stack depth, rounded up.
+/// \errors kUnsupported for what the form has no node for, naming it.
+Result<Function> build_ir(const Program& program, const Facts& facts, std::uint32_t function,
+                          std::span<const std::uint32_t> frame_bytes, PassSet passes);
+
+/// Simplifies one node in place, or replaces it by one that is there. \return what stands for it now.
+/// Constants alone are always folded; other rules need kFold or kRotate.
+Id simplify(Function& f, Id id, PassSet passes);
+
+void fold(Function& f, PassSet passes);             ///< kFold, kRotate: simplify() on every node, and branches
+bool branches(Function& f);                         ///< kBranches; true if something changed
+void narrow(Function& f);                           ///< kNarrow
+void eliminate_common(Function& f);                 ///< kCse
+void promote_stack(Function& f);                    ///< kStack
+void forward_memory(Function& f);                   ///< kLoads
+void merge_memory(Function& f);                     ///< kMerge
+void hoist(Function& f);                            ///< kLicm
+void remove_dead(Function& f);                      ///< always
+
+/// The target-independent passes, in the order in which they help each other.
+void optimise(Function& f, PassSet passes);
+
+/// Values of variables that are assigned in several blocks, and phis where they meet. For passes that give a value
+/// more than one definition. All edges of the function must be there.
+class VariableBuilder {
+ public:
+  VariableBuilder(Function& f, std::uint32_t variables);
+  void write(BlockId block, std::uint32_t variable, Id value) { at_end_[block * std::size_t{variables_} + variable] = value; }
+  /// The value at the block's end, or at its start if it doesn't write the variable.
+  Id read_end(BlockId block, std::uint32_t variable);
+  /// The value at the block's start.
+  Id read_start(BlockId block, std::uint32_t variable);
+  /// Whether some read could reach the function's start without a write (the value is 0 there).
+  bool read_undefined() const { return undefined_; }
+
+ private:
+  Function& f_;
+  std::uint32_t variables_;
+  std::vector<Id> at_start_, at_end_;
+  bool undefined_ = false;
+};
+
+}  // namespace kiln::ir

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Branches that are decided, ways around blocks that decide nothing new, blocks that follow one another.
+#include <algorithm>
+
+#include <kiln/ir_passes.h>
+
+#include "evaluate.h"
+
+namespace kiln::ir {
+namespace {
+
+enum class Known { kNo, kTrue, kFalse };
+
+Known known(bool value) { return value ? Known::kTrue : Known::kFalse; }
+
+Known decide(const Function& f, const Terminator& end) {
+  if (f.is_constant(end.a) && f.is_constant(end.b)) {
+    return known(evaluate(end.cond, end.bits, f.value(end.a), f.value(end.b)));
+  }
+  if (end.a == end.b && end.cond != Cond::kSet && end.cond != Cond::kNotSet) {
+    return known(evaluate(end.cond, 64, 0, 0));
+  }
+  if (!f.is_constant(end.b)) {
+    return Known::kNo;
+  }
+  const std::uint64_t mask = end.bits == 32 ? 0xffff'ffff : ~std::uint64_t{0};
+  const std::uint64_t maybe = f.nodes[end.a].maybe & mask, b = f.value(end.b) & mask;
+  switch (end.cond) {
+    case Cond::kEq: return (b & ~maybe) != 0 ? Known::kFalse : Known::kNo;
+    case Cond::kNe: return (b & ~maybe) != 0 ? Known::kTrue : Known::kNo;
+    case Cond::kUgt: return b >= maybe ? Known::kFalse : Known::kNo;
+    case Cond::kUle: return b >= maybe ? Known::kTrue : Known::kNo;
+    case Cond::kUge: return b == 0 ? Known::kTrue : b > maybe ? Known::kFalse : Known::kNo;
+    case Cond::kUlt: return b == 0 ? Known::kFalse : b > maybe ? Known::kTrue : Known::kNo;
+    case Cond::kSet: return (maybe & b) == 0 ? Known::kFalse : Known::kNo;
+    case Cond::kNotSet: return (maybe & b) == 0 ? Known::kTrue : Known::kNo;
+    default: return Known::kNo;
+  }
+}
+
+class Branches {
+ public:
+  explicit Branches(Function& f) : f_(f) {}
+
+  bool run() {
+    bool any = false;
+    for (unsigned round = 0; round < 4 && once(); ++round) {
+      any = true;
+    }
+    return any;
+  }
+
+ private:
+  bool once() {
+    bool changed = false;
+    f_.sweep();
+    const std::vector<BlockId> order = f_.order;
+    for (const BlockId id : order) {
+      changed |= fold_end(id);
+    }
+    f_.sweep();
+    for (const BlockId id : std::vector<BlockId>(f_.order)) {
+      if (threads_ < kMostThreads && thread(id)) {
+        changed = true;
+        ++threads_;
+        f_.sweep();
+      }
+    }
+    for (const BlockId id : std::vector<BlockId>(f_.order)) {
+      changed |= skip_empty(id);
+    }
+    f_.sweep();
+    for (const BlockId id : std::vector<BlockId>(f_.order)) {
+      while (join(id)) {
+        changed = true;
+      }
+    }
+    f_.sweep();
+    return changed;
+  }
+
+  bool fold_end(BlockId id) {
+    Terminator& end = f_.blocks[id].end;
+    if (end.kind != Terminator::kBranch) {
+      return false;
+    }
+    if (f_.is_constant(end.a) && !f_.is_constant(end.b)) {
+      static constexpr Cond kMirror[] = {Cond::kEq, Cond::kNe, Cond::kUlt, Cond::kUle, Cond::kUgt, Cond::kUge,
+                                         Cond::kSlt, Cond::kSle, Cond::kSgt, Cond::kSge, Cond::kSet, Cond::kNotSet};
+      std::swap(end.a, end.b);
+      end.cond = kMirror[static_cast<std::size_t>(end.cond)];
+    }
+    const Known truth = decide(f_, end);
+    if (truth == Known::kNo) {
+      return false;
+    }
+    const BlockId stays = end.to[truth == Known::kTrue ? 0 : 1], goes = end.to[truth == Known::kTrue ? 1 : 0];
+    f_.remove_pred(goes, id);
+    end = {.kind = Terminator::kJump, .to = {stays, kNone}, .slot = end.slot};
+    return true;
+  }
+
+  bool only_phis(BlockId id) const {
+    return std::all_of(f_.blocks[id].nodes.begin(), f_.blocks[id].nodes.end(),
+                       [this](Id node) { return f_.nodes[node].op == Op::kPhi; });
+  }
+  bool has_pred(BlockId block, BlockId pred) const {
+    const auto& preds = f_.blocks[block].preds;
+    return std::find(preds.begin(), preds.end(), pred) != preds.end();
+  }
+
+  /// A block of phis that branches on one of them: predecessors that bring a constant go where that leads.
+  bool thread(BlockId id) {
+    const Terminator end = f_.blocks[id].end;
+    if (end.kind != Terminator::kBranch || f_.nodes[end.a].op != Op::kPhi || f_.nodes[end.a].block != id ||
+        !f_.is_constant(end.b) || !only_phis(id) || has_pred(id, id)) {
+      return false;
+    }
+    std::vector<std::pair<BlockId, BlockId>> detours;  // from predecessor to target
+    for (const BlockId pred : f_.blocks[id].preds) {
+      const Id operand = f_.phi_operand(end.a, pred);
+      if (f_.is_constant(operand)) {
+        detours.emplace_back(pred, end.to[evaluate(end.cond, end.bits, f_.value(operand), f_.value(end.b)) ? 0 : 1]);
+      }
+    }
+    if (detours.empty()) {
+      return false;
+    }
+    const std::vector<Id> phis = f_.blocks[id].nodes;
+    std::vector<std::vector<Id>> values;  // by detour and phi
+    std::vector<BlockId> ways;
+    for (const auto& [pred, target] : detours) {
+      auto& row = values.emplace_back();
+      for (const Id phi : phis) {
+        row.push_back(f_.phi_operand(phi, pred));
+      }
+      ways.push_back(add_way(id, pred, target, phis, row));
+    }
+    repair(id, phis, ways, values);
+    return true;
+  }
+
+  /// A block on the new way from `pred` around `id` to `target`.
+  BlockId add_way(BlockId id, BlockId pred, BlockId target, const std::vector<Id>& phis, const std::vector<Id>& values) {
+    const auto way = static_cast<BlockId>(f_.blocks.size());
+    f_.blocks.emplace_back();
+    f_.blocks[way].end = {.kind = Terminator::kJump, .to = {target, kNone}, .slot = f_.blocks[id].end.slot};
+    f_.blocks[way].preds = {pred};
+    f_.order.insert(std::find(f_.order.begin(), f_.order.end(), id), way);
+    for (BlockId& to : f_.blocks[pred].end.to) {
+      to = to == id ? way : to;
+    }
+    f_.remove_pred(id, pred);
+    f_.add_pred(target, way);
+    for (const Id node : f_.blocks[target].nodes) {
+      if (f_.nodes[node].op != Op::kPhi) {
+        continue;
+      }
+      const Id old = f_.phi_operand(node, id);
+      const auto at = std::find(phis.begin(), phis.end(), old);
+      f_.phi_operand(node, way) = at == phis.end() ? old : values[static_cast<std::size_t>(at - phis.begin())];
+    }
+    return way;
+  }
+
+  /// Uses of the phis that the block no longer dominates.
+  void repair(BlockId id, const std::vector<Id>& phis, const std::vector<BlockId>& ways, const std::vector<std::vector<Id>>& values) {
+    VariableBuilder variables(f_, static_cast<std::uint32_t>(phis.size()));
+    for (std::uint32_t v = 0; v < phis.size(); ++v) {
+      variables.write(id, v, phis[v]);
+      for (std::size_t w = 0; w < ways.size(); ++w) {
+        variables.write(ways[w], v, values[w][v]);
+      }
+    }
+    const auto variable_of = [&](Id node) {
+      return static_cast<std::uint32_t>(std::find(phis.begin(), phis.end(), node) - phis.begin());
+    };
+    for (const BlockId block : std::vector<BlockId>(f_.order)) {
+      for (const Id node : std::vector<Id>(f_.blocks[block].nodes)) {
+        if (f_.nodes[node].op == Op::kPhi) {
+          for (std::uint32_t i = 0; i < f_.nodes[node].count; ++i) {
+            const std::uint32_t v = variable_of(f_.operands[f_.nodes[node].list + i]);
+            const BlockId pred = f_.blocks[block].preds[i];
+            if (v < phis.size() && pred != id && node != phis[v]) {
+              const Id now = variables.read_end(pred, v);
+              f_.operands[f_.nodes[node].list + i] = now;
+            }
+          }
+        } else if (block != id) {
+          change_operands(f_, node, [&](Id operand) { return fixed(operand, block, variable_of(operand), phis, variables); });
+        }
+      }
+      if (block != id) {
+        Terminator end = f_.blocks[block].end;
+        for_operands(end, [&](Id& operand) { operand = fixed(operand, block, variable_of(operand), phis, variables); });
+        f_.blocks[block].end = end;
+      }
+    }
+  }
+  static Id fixed(Id operand, BlockId block, std::uint32_t v, const std::vector<Id>& phis, VariableBuilder& variables) {
+    return v < phis.size() ? variables.read_start(block, v) : operand;
+  }
+
+  /// Predecessors of a block with nothing in it go to where it leads.
+  bool skip_empty(BlockId id) {
+    Block& block = f_.blocks[id];
+    if (id == 0 || !block.nodes.empty() || block.end.kind != Terminator::kJump || block.end.to[0] == id) {
+      return false;
+    }
+    const BlockId target = block.end.to[0];
+    bool changed = false;
+    for (const BlockId pred : std::vector<BlockId>(block.preds)) {
+      if (has_pred(target, pred)) {
+        continue;
+      }
+      for (BlockId& to : f_.blocks[pred].end.to) {
+        to = to == id ? target : to;
+      }
+      f_.remove_pred(id, pred);
+      f_.add_pred(target, pred);
+      for (const Id node : f_.blocks[target].nodes) {
+        if (f_.nodes[node].op == Op::kPhi) {
+          const Id value = f_.phi_operand(node, id);
+          f_.phi_operand(node, pred) = value;
+        }
+      }
+      changed = true;
+    }
+    if (f_.blocks[id].preds.empty()) {
+      f_.remove_pred(target, id);
+      f_.blocks[id].end = {};
+      std::erase(f_.order, id);
+    }
+    return changed;
+  }
+
+  /// A block and the only one that follows it, if nothing else leads there.
+  bool join(BlockId id) {
+    if (f_.blocks[id].end.kind != Terminator::kJump) {
+      return false;
+    }
+    const BlockId next = f_.blocks[id].end.to[0];
+    if (next == id || next == 0 || f_.blocks[next].preds.size() != 1) {
+      return false;
+    }
+    for (const Id node : f_.blocks[next].nodes) {
+      if (f_.nodes[node].op == Op::kPhi) {
+        f_.replace(node, f_.list(node)[0]);
+      } else {
+        f_.nodes[node].block = id;
+        f_.blocks[id].nodes.push_back(node);
+      }
+    }
+    f_.blocks[id].end = f_.blocks[next].end;
+    for (unsigned i = 0; i < f_.blocks[id].end.targets(); ++i) {
+      f_.replace_pred(f_.blocks[id].end.to[i], next, id);
+    }
+    f_.blocks[next] = {};
+    std::erase(f_.order, next);
+    return true;
+  }
+
+  static constexpr unsigned kMostThreads = 64;  // each looks at the whole function
+  Function& f_;
+  unsigned threads_ = 0;
+};
+
+}  // namespace
+
+bool branches(Function& f) { return Branches(f).run(); }
+
+}  // namespace kiln::ir

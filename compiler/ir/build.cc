@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From verified BPF instructions to SSA form: blocks, edges, and registers as values.
+//
+// M. Braun et al., Simple and Efficient Construction of Static Single Assignment Form, 2013: a register's value is
+// looked up through the predecessors, and a phi is put where they differ. Blocks are visited in reverse
+// postorder, so that only loop headers have predecessors still to come.
+#include "build.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace kiln::ir {
+
+using Bpf = kiln::Op;
+namespace {
+
+bool is_conditional(Form form) { return form == Form::kJmpImm || form == Form::kJmpReg; }
+bool ends_block(Form form) {
+  return is_conditional(form) || form == Form::kJa || form == Form::kJa32 || form == Form::kExit;
+}
+std::uint32_t jump_target(const Insn& insn, Form form, std::uint32_t slot) {
+  return slot + 1 + static_cast<std::uint32_t>(form == Form::kJa32 ? insn.imm : insn.off);
+}
+
+}  // namespace
+
+Result<Function> build_ir(const Program& program, const Facts& facts, std::uint32_t function,
+                          std::span<const std::uint32_t> frame_bytes, PassSet passes) {
+  KILN_CHECK(facts.insns.size() == program.insns.size());
+  return Builder(program, facts, frame_bytes, passes).build(function);
+}
+
+Result<Function> Builder::build(std::uint32_t function) {
+  f_.program = &program_;
+  f_.number = function;
+  f_.frame_bytes = frame_bytes_[function];
+  f_.context_changes = facts_.changes_packet;
+  calls_.assign(program_.subprograms.size(), 0);
+  for (std::uint32_t slot = 0; slot < program_.insns.size(); ++slot) {
+    const InsnInfo* info = reachable(slot) ? find_insn(at(slot)) : nullptr;
+    if (info != nullptr && info->op == Bpf::CALL_LOCAL) {
+      ++calls_[static_cast<std::size_t>(&program_.subprogram_of(slot + 1 + static_cast<std::uint32_t>(at(slot).imm)) - program_.subprograms.data())];
+    }
+  }
+  const Subprogram& sub = program_.subprograms[function];
+  Scope scope{.number = function, .start = sub.start, .end = sub.end, .step = std::uint64_t{1} << 40};
+  scope.frame = f_.frame = f_.make({.op = ir::Op::kFrame});
+  at_ = new_block(0);
+  expected_[at_] = 0;
+  sealed_[at_] = true;
+  for (unsigned i = 1; i <= 5; ++i) {
+    write(i, f_.make({.op = ir::Op::kArgument, .imm = i}));
+  }
+  KILN_TRY(build_scope(scope, at_));
+  f_.order.resize(f_.blocks.size());
+  for (BlockId id = 0; id < f_.blocks.size(); ++id) {
+    f_.order[id] = id;
+  }
+  std::stable_sort(f_.order.begin(), f_.order.end(), [this](BlockId a, BlockId b) { return keys_[a] < keys_[b]; });
+  f_.sweep();
+  return std::move(f_);
+}
+
+BlockId Builder::new_block(std::uint64_t key) {
+  const auto id = static_cast<BlockId>(f_.blocks.size());
+  f_.blocks.emplace_back();
+  defs_.emplace_back().fill(kNone);
+  expected_.push_back(0);
+  sealed_.push_back(false);
+  incomplete_.emplace_back();
+  keys_.push_back(key);
+  return id;
+}
+
+/// Slots that control may go to after the instruction at `slot`, the taken one first.
+std::vector<std::uint32_t> Builder::next_slots(std::uint32_t slot) const {
+  const InsnInfo& info = *find_insn(at(slot));
+  if (info.form == Form::kExit) {
+    return {};
+  }
+  if (info.form == Form::kJa || info.form == Form::kJa32) {
+    return {jump_target(at(slot), info.form, slot)};
+  }
+  const std::uint32_t next = slot + (at(slot).is_wide() ? 2 : 1);
+  if (!is_conditional(info.form)) {
+    return {next};
+  }
+  const std::uint32_t target = jump_target(at(slot), info.form, slot);
+  const InsnFact& fact = facts_.insns[slot];
+  const bool known = fact.branch_taken != fact.branch_not_taken && passes_.has(Pass::kFacts);
+  if (target == next || (known && fact.branch_not_taken) || !reachable(target)) {
+    return {next};
+  }
+  if ((known && fact.branch_taken) || !reachable(next)) {
+    return {target};
+  }
+  return {target, next};
+}
+
+/// The last slot of the block that starts at `slot`.
+std::uint32_t Builder::block_end(const Scope& scope, std::uint32_t slot) const {
+  for (;;) {
+    const std::uint32_t next = slot + (at(slot).is_wide() ? 2 : 1);
+    if (ends_block(find_insn(at(slot))->form) || next >= scope.end || scope.blocks[next - scope.start] != kNone) {
+      return slot;
+    }
+    slot = next;
+  }
+}
+
+void Builder::find_blocks(Scope& scope) {
+  scope.blocks.assign(scope.end - scope.start, kNone);
+  std::vector<bool> leader(scope.end - scope.start);
+  leader[0] = true;
+  for (std::uint32_t slot = scope.start; slot < scope.end; ++slot) {
+    if (!reachable(slot)) {
+      continue;
+    }
+    if (ends_block(find_insn(at(slot))->form)) {
+      for (const std::uint32_t next : next_slots(slot)) {
+        leader[next - scope.start] = true;
+      }
+    }
+    slot += at(slot).is_wide() ? 1 : 0;
+  }
+  for (std::uint32_t i = 0; i < leader.size(); ++i) {
+    if (leader[i]) {
+      scope.blocks[i] = new_block(scope.key + (i + 1) * scope.step);
+    }
+  }
+}
+
+/// First slots of the blocks, in reverse postorder.
+std::vector<std::uint32_t> Builder::visit_order(const Scope& scope) const {
+  std::vector<std::uint32_t> order;
+  std::vector<bool> seen(scope.end - scope.start);
+  std::vector<std::pair<std::uint32_t, std::vector<std::uint32_t>>> stack;
+  const auto enter = [&](std::uint32_t slot) {
+    seen[slot - scope.start] = true;
+    stack.emplace_back(slot, next_slots(block_end(scope, slot)));
+  };
+  enter(scope.start);
+  while (!stack.empty()) {
+    auto& [slot, next] = stack.back();
+    if (next.empty()) {
+      order.push_back(slot);
+      stack.pop_back();
+      continue;
+    }
+    const std::uint32_t to = next.back();
+    next.pop_back();
+    if (!seen[to - scope.start]) {
+      enter(to);
+    }
+  }
+  std::reverse(order.begin(), order.end());
+  return order;
+}
+
+void Builder::connect(BlockId from, BlockId to) {
+  f_.blocks[to].preds.push_back(from);
+  if (f_.blocks[to].preds.size() == expected_[to]) {
+    seal(to);
+  }
+}
+
+/// All predecessors are there: phis get their operands.
+void Builder::seal(BlockId block) {
+  sealed_[block] = true;
+  for (const auto& [variable, phi] : incomplete_[block]) {
+    std::vector<Id> operands;
+    for (const BlockId pred : f_.blocks[block].preds) {
+      operands.push_back(read(pred, variable));
+    }
+    f_.nodes[phi].list = f_.add_list(operands);
+    f_.nodes[phi].count = static_cast<std::uint32_t>(operands.size());
+    simplify(f_, phi, passes_);
+  }
+  incomplete_[block].clear();
+}
+
+Id Builder::read(BlockId block, unsigned variable) {
+  const Id id = defs_[block][variable];
+  return id != kNone ? f_.resolve(id) : read_slow(block, variable);
+}
+
+Id Builder::read_slow(BlockId block, unsigned variable) {
+  Id id = kNone;
+  if (sealed_[block] && f_.blocks[block].preds.size() == 1) {
+    id = read(f_.blocks[block].preds[0], variable);
+  } else if (sealed_[block] && f_.blocks[block].preds.empty()) {
+    id = f_.constant(0);  // never written: the verifier lets nobody read it
+  } else {
+    id = f_.make({.op = ir::Op::kPhi, .block = block});
+    f_.blocks[block].nodes.insert(f_.blocks[block].nodes.begin(), id);
+    defs_[block][variable] = id;
+    incomplete_[block].emplace_back(variable, id);
+    if (sealed_[block]) {
+      seal(block);
+      id = f_.resolve(id);
+    }
+  }
+  defs_[block][variable] = id;
+  return id;
+}
+
+const RegFact* Builder::fact(std::uint32_t slot, unsigned number) const {
+  const RegFact& found = facts_.insns[slot].regs[number];
+  return passes_.has(Pass::kFacts) && only(found.kinds, ValueKind::kScalar) ? &found : nullptr;
+}
+
+/// A register that the instruction at `slot` reads.
+Id Builder::reg(const Scope& scope, unsigned number, std::uint32_t slot) {
+  if (number == kFramePointer) {
+    return scope.frame;
+  }
+  if (const RegFact* known = fact(slot, number); known != nullptr && known->umin == known->umax) {
+    return f_.constant(known->umin);
+  }
+  return read(at_, number);
+}
+
+Result<void> Builder::build_scope(Scope& scope, BlockId from) {
+  find_blocks(scope);
+  const std::vector<std::uint32_t> order = visit_order(scope);
+  for (const std::uint32_t slot : order) {
+    for (const std::uint32_t next : next_slots(block_end(scope, slot))) {
+      ++expected_[scope.blocks[next - scope.start]];
+    }
+  }
+  const BlockId entry = scope.blocks[0];
+  ++expected_[entry];
+  f_.blocks[from].end = {.kind = Terminator::kJump, .to = {entry, kNone}, .slot = scope.start};
+  connect(from, entry);
+  for (const std::uint32_t slot : order) {
+    KILN_TRY(fill(scope, slot));
+  }
+  return {};
+}
+
+Result<void> Builder::fill(Scope& scope, std::uint32_t slot) {
+  at_ = scope.blocks[slot - scope.start];
+  const std::uint32_t last = block_end(scope, slot);
+  for (; slot < last || (slot == last && !ends_block(find_insn(at(slot))->form)); slot += at(slot).is_wide() ? 2 : 1) {
+    KILN_TRY(insn(scope, slot));
+  }
+  return end_block(scope, last);
+}
+
+Result<void> Builder::end_block(Scope& scope, std::uint32_t slot) {
+  const InsnInfo& info = *find_insn(at(slot));
+  Terminator& end = f_.blocks[at_].end;
+  end.slot = slot;
+  if (info.form == Form::kExit) {
+    const Id value = reg(scope, 0, slot);
+    if (scope.continuation == kNone) {
+      f_.blocks[at_].end = {.kind = Terminator::kReturn, .a = value, .slot = slot};
+    } else {
+      f_.blocks[at_].end = {.kind = Terminator::kJump, .to = {scope.continuation, kNone}, .slot = slot};
+      scope.returns.emplace_back(at_, value);
+    }
+    return {};
+  }
+  const std::vector<std::uint32_t> next = next_slots(slot);
+  Terminator made{.kind = next.size() == 2 ? Terminator::kBranch : Terminator::kJump, .slot = slot};
+  if (next.size() == 2) {
+    static constexpr std::pair<std::string_view, Cond> kConds[] = {
+        {"==", Cond::kEq}, {"!=", Cond::kNe}, {">", Cond::kUgt}, {">=", Cond::kUge}, {"<", Cond::kUlt}, {"<=", Cond::kUle},
+        {"s>", Cond::kSgt}, {"s>=", Cond::kSge}, {"s<", Cond::kSlt}, {"s<=", Cond::kSle}, {"&", Cond::kSet}};
+    made.cond = std::find_if(std::begin(kConds), std::end(kConds), [&](const auto& row) { return row.first == info.text; })->second;
+    made.bits = at(slot).cls() == 5 ? 64 : 32;
+    made.a = reg(scope, at(slot).dst, slot);
+    const auto imm = static_cast<std::uint64_t>(std::int64_t{at(slot).imm});
+    made.b = info.form == Form::kJmpReg ? reg(scope, at(slot).src, slot)
+                                        : f_.constant(made.bits == 32 ? static_cast<std::uint32_t>(imm) : imm);
+  }
+  const BlockId from = at_;
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    made.to[i] = scope.blocks[next[i] - scope.start];
+  }
+  f_.blocks[from].end = made;
+  for (std::size_t i = 0; i < next.size(); ++i) {
+    connect(from, made.to[i]);
+  }
+  return {};
+}
+
+}  // namespace kiln::ir

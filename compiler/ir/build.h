@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The builder behind build_ir(): where it is in the program, and what registers hold at the end of each block.
+#pragma once
+
+#include <array>
+#include <utility>
+
+#include <kiln/ir.h>
+#include <kiln/ir_passes.h>
+
+namespace kiln::ir {
+
+class Builder {
+ public:
+  Builder(const Program& program, const Facts& facts, std::span<const std::uint32_t> frame_bytes, PassSet passes)
+      : program_(program), facts_(facts), frame_bytes_(frame_bytes), passes_(passes) {}
+
+  Result<Function> build(std::uint32_t function);
+
+ private:
+  static constexpr unsigned kVariables = 10;  // R0..R9; R10 is a constant of the scope
+
+  /// A function being built: the one asked for, or one that is inlined.
+  struct Scope {
+    std::uint32_t number = 0;
+    std::uint32_t start = 0, end = 0;  ///< slots
+    Id frame = kNone;                  ///< R10
+    std::uint64_t key = 0, step = 0;   ///< layout: block at slot s lies at key + (s - start) * step
+    unsigned depth = 0;
+    BlockId continuation = kNone;      ///< inlined: where EXIT leads
+    std::vector<BlockId> blocks{};     ///< by slot - start; kNone where none starts
+    std::vector<std::pair<BlockId, Id>> returns{};
+  };
+
+  // Blocks and edges (build.cc).
+  BlockId new_block(std::uint64_t key);
+  void find_blocks(Scope& scope);
+  std::vector<std::uint32_t> visit_order(const Scope& scope) const;
+  std::vector<std::uint32_t> next_slots(std::uint32_t slot) const;
+  std::uint32_t block_end(const Scope& scope, std::uint32_t slot) const;
+  void connect(BlockId from, BlockId to);
+  void seal(BlockId block);
+  Result<void> build_scope(Scope& scope, BlockId from);
+  Result<void> fill(Scope& scope, std::uint32_t slot);
+  Result<void> end_block(Scope& scope, std::uint32_t slot);
+
+  // Registers (build.cc).
+  Id read(BlockId block, unsigned variable);
+  Id read_slow(BlockId block, unsigned variable);
+  void write(unsigned variable, Id value) { defs_[at_][variable] = value; }
+  Id reg(const Scope& scope, unsigned number, std::uint32_t slot);
+  const RegFact* fact(std::uint32_t slot, unsigned number) const;
+
+  // Instructions (build_insn.cc).
+  Result<void> insn(Scope& scope, std::uint32_t slot);
+  Id emit(Node node);
+  void alu(const Scope& scope, const InsnInfo& info, std::uint32_t slot);
+  void unary(const Scope& scope, const InsnInfo& info, std::uint32_t slot);
+  void load_store(const Scope& scope, const InsnInfo& info, std::uint32_t slot);
+  void atomic(const Scope& scope, std::uint32_t slot);
+  Result<void> wide(const Scope& scope, const InsnInfo& info, std::uint32_t slot);
+  Result<void> call(Scope& scope, const InsnInfo& info, std::uint32_t slot);
+  Result<void> call_local(Scope& scope, std::uint32_t slot);
+  bool inlinable(const Scope& scope, std::uint32_t callee) const;
+  Result<void> inline_call(Scope& scope, std::uint32_t slot, std::uint32_t callee);
+  Error refuse(std::uint32_t slot, std::string_view what) const;
+
+  const Insn& at(std::uint32_t slot) const { return program_.insns[slot]; }
+  bool reachable(std::uint32_t slot) const { return facts_.insns[slot].reachable; }
+
+  const Program& program_;
+  const Facts& facts_;
+  std::span<const std::uint32_t> frame_bytes_;
+  PassSet passes_;
+  Function f_;
+  std::vector<std::array<Id, kVariables>> defs_;  ///< by block
+  std::vector<std::uint32_t> expected_;           ///< by block: predecessors in the end
+  std::vector<bool> sealed_;
+  std::vector<std::vector<std::pair<unsigned, Id>>> incomplete_;
+  std::vector<std::uint64_t> keys_;
+  std::vector<std::uint32_t> calls_;  ///< by function: how many calls of it there are
+  std::uint32_t inlined_ = 0;         ///< slots so far
+  BlockId at_ = 0;                    ///< where nodes go now
+};
+
+}  // namespace kiln::ir

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Passes that look at one node or branch at a time: fold, narrow, common computations, dead code, and their order.
+#include <algorithm>
+
+#include <kiln/ir_passes.h>
+
+#include "evaluate.h"
+
+namespace kiln::ir {
+namespace {
+
+constexpr std::uint64_t kLow32 = 0xffff'ffff;
+
+void fold_branch(Function& f, Terminator& end) {
+  for_operands(end, [&](Id& id) { id = f.resolve(id); });
+  if (end.kind != Terminator::kBranch || end.bits != 32) {
+    return;
+  }
+  for (Id* side : {&end.a, &end.b}) {  // the low half is compared: extensions of it are nothing
+    while ((f.nodes[*side].op == Op::kZext || f.nodes[*side].op == Op::kSext) && f.nodes[*side].size >= 4) {
+      *side = f.nodes[*side].in[0];
+    }
+  }
+}
+
+/// Whether an operand's upper half can matter to this node. Pass-through: only if the node's own does.
+enum class Demand { kLow, kAll, kAsResult };
+Demand demand(const Function& f, const Node& n, Id operand) {
+  switch (n.op) {
+    case Op::kAdd:
+    case Op::kSub:
+    case Op::kMul:
+    case Op::kAnd:
+    case Op::kOr:
+    case Op::kXor:
+      return n.bits == 32 ? Demand::kLow : Demand::kAsResult;
+    case Op::kShl:
+      if (n.bits == 32 || operand != n.in[0]) {
+        return Demand::kLow;
+      }
+      return !f.is_constant(n.in[1]) ? Demand::kAll : (f.value(n.in[1]) & 63) >= 32 ? Demand::kLow : Demand::kAsResult;
+    case Op::kShr:
+    case Op::kSar:
+    case Op::kRotl:
+    case Op::kDiv:
+    case Op::kMod:
+    case Op::kSdiv:
+    case Op::kSmod:
+    case Op::kNeg:
+      return n.bits == 32 ? Demand::kLow : Demand::kAll;
+    case Op::kZext:
+    case Op::kSext:
+    case Op::kSwap:
+      return n.size <= 4 ? Demand::kLow : Demand::kAll;
+    case Op::kPhi:
+      return Demand::kAsResult;
+    case Op::kStore:
+      return operand == n.in[2] && operand != n.in[0] && operand != n.in[1] && n.size <= 4 ? Demand::kLow : Demand::kAll;
+    default:
+      return Demand::kAll;
+  }
+}
+
+bool narrowable(const Function& f, const Node& n) {
+  switch (n.op) {
+    case Op::kAdd:
+    case Op::kSub:
+    case Op::kMul:
+    case Op::kAnd:
+    case Op::kOr:
+    case Op::kXor:
+      return n.bits == 64;
+    case Op::kShl:
+      return n.bits == 64 && f.is_constant(n.in[1]) && (f.value(n.in[1]) & 63) < 32;
+    default:
+      return false;
+  }
+}
+
+/// Key of a pure node for finding its like.
+struct Computation {
+  Op op;
+  std::uint8_t bits, size;
+  std::array<Id, 3> in;
+  std::int64_t imm;
+  bool operator==(const Computation&) const = default;
+};
+struct ComputationHash {
+  std::size_t operator()(const Computation& c) const {
+    std::uint64_t h = static_cast<std::uint64_t>(c.op) | std::uint64_t{c.bits} << 8 | std::uint64_t{c.size} << 16;
+    for (const std::uint64_t part : {std::uint64_t{c.in[0]}, std::uint64_t{c.in[1]}, std::uint64_t{c.in[2]}, static_cast<std::uint64_t>(c.imm)}) {
+      h = (h ^ part) * 0x9e3779b97f4a7c15;
+      h ^= h >> 32;
+    }
+    return h;
+  }
+};
+
+}  // namespace
+
+void fold(Function& f, PassSet passes) {
+  for (const BlockId id : reverse_postorder(f)) {
+    for (std::size_t i = 0; i < f.blocks[id].nodes.size(); ++i) {
+      const Id node = f.blocks[id].nodes[i];
+      if (f.is_replaced(node) || f.nodes[node].block != id) {
+        continue;
+      }
+      for_operands(f, node, [&f](Id& operand) { operand = f.resolve(operand); });
+      simplify(f, node, passes);
+    }
+    if (passes.has(Pass::kFold)) {
+      fold_branch(f, f.blocks[id].end);
+    }
+  }
+  f.sweep();
+}
+
+void narrow(Function& f) {
+  std::vector<bool> wide(f.nodes.size());
+  std::vector<Id> work;
+  const auto mark = [&](Id id) {
+    if (!wide[id]) {
+      wide[id] = true;
+      work.push_back(id);
+    }
+  };
+  for (const BlockId block : f.order) {
+    for (const Id id : f.blocks[block].nodes) {
+      for_operands(f, id, [&](Id& operand) {
+        if (demand(f, f.nodes[id], operand) == Demand::kAll) {
+          mark(operand);
+        }
+      });
+    }
+    Terminator& end = f.blocks[block].end;
+    for_operands(end, [&](Id& operand) {
+      if (end.kind == Terminator::kReturn || end.bits == 64) {
+        mark(operand);
+      }
+    });
+  }
+  while (!work.empty()) {
+    const Id id = work.back();
+    work.pop_back();
+    for_operands(f, id, [&](Id& operand) {
+      if (demand(f, f.nodes[id], operand) == Demand::kAsResult) {
+        mark(operand);
+      }
+    });
+  }
+  for (const BlockId block : f.order) {
+    for (const Id id : f.blocks[block].nodes) {
+      Node& n = f.nodes[id];
+      if (!wide[id] && narrowable(f, n)) {
+        n.bits = 32;
+        n.maybe &= kLow32;
+        for (Id& in : n.in) {
+          if (in != kNone && f.is_constant(in)) {
+            in = f.constant(f.value(in) & kLow32);
+          }
+        }
+      }
+    }
+  }
+}
+
+void eliminate_common(Function& f) {
+  const std::vector<BlockId> rpo = reverse_postorder(f);
+  const std::vector<BlockId> idom = dominators(f, rpo);
+  // In reverse postorder a dominator comes first; whether a candidate's block dominates is asked of the tree.
+  std::vector<std::uint32_t> enter(f.blocks.size()), leave(f.blocks.size());
+  std::vector<std::vector<BlockId>> children(f.blocks.size());
+  for (const BlockId block : rpo) {
+    if (block != 0) {
+      children[idom[block]].push_back(block);
+    }
+  }
+  std::uint32_t clock = 0;
+  std::vector<std::pair<BlockId, std::size_t>> stack = {{0, 0}};
+  enter[0] = ++clock;
+  while (!stack.empty()) {
+    auto& [block, next] = stack.back();
+    if (next < children[block].size()) {
+      const BlockId child = children[block][next++];
+      enter[child] = ++clock;
+      stack.emplace_back(child, 0);
+    } else {
+      leave[block] = ++clock;
+      stack.pop_back();
+    }
+  }
+  std::unordered_map<Computation, Id, ComputationHash> seen;
+  seen.reserve(f.nodes.size());
+  for (const BlockId block : rpo) {
+    for (const Id id : f.blocks[block].nodes) {
+      if (f.is_replaced(id)) {
+        continue;
+      }
+      for_operands(f, id, [&f](Id& operand) { operand = f.resolve(operand); });
+      const Node& n = f.nodes[id];
+      const bool fixed_load = n.op == Op::kLoad && only(n.region, ValueKind::kContext) && !f.context_changes;
+      if (!is_pure(n.op) && !fixed_load) {
+        continue;
+      }
+      const Computation key{n.op, n.bits, n.size, n.in, n.imm};
+      const auto [at, is_new] = seen.try_emplace(key, id);
+      if (is_new) {
+        continue;
+      }
+      const BlockId other = f.nodes[at->second].block;
+      if (enter[other] <= enter[block] && leave[block] <= leave[other]) {
+        f.replace(id, at->second);
+      } else {
+        at->second = id;
+      }
+    }
+  }
+  f.sweep();
+}
+
+void remove_dead(Function& f) {
+  std::vector<bool> live(f.nodes.size());
+  std::vector<Id> work;
+  const auto use = [&](Id& id) {
+    id = f.resolve(id);
+    if (!live[id]) {
+      live[id] = true;
+      work.push_back(id);
+    }
+  };
+  for (const BlockId block : f.order) {
+    for (Id id : f.blocks[block].nodes) {
+      const Op op = f.nodes[id].op;
+      if (!is_pure(op) && op != Op::kPhi && op != Op::kLoad && !f.is_replaced(id)) {
+        use(id);
+      }
+    }
+    for_operands(f.blocks[block].end, use);
+  }
+  while (!work.empty()) {
+    const Id id = work.back();
+    work.pop_back();
+    for_operands(f, id, use);
+  }
+  for (const BlockId block : f.order) {
+    std::erase_if(f.blocks[block].nodes, [&](Id id) {
+      if (live[id]) {
+        return false;
+      }
+      f.nodes[id].block = kNone;
+      return true;
+    });
+  }
+}
+
+void optimise(Function& f, PassSet passes) {
+  const auto run = [&](Pass pass, auto&& what) {
+    if (passes.has(pass)) {
+      what();
+    }
+  };
+  fold(f, passes);
+  run(Pass::kStack, [&] { promote_stack(f); });
+  run(Pass::kBranches, [&] { branches(f); });
+  run(Pass::kCse, [&] { eliminate_common(f); });
+  run(Pass::kLoads, [&] { forward_memory(f); });
+  fold(f, passes);
+  run(Pass::kNarrow, [&] {
+    remove_dead(f);
+    narrow(f);
+    fold(f, passes);
+  });
+  run(Pass::kMerge, [&] {
+    remove_dead(f);
+    merge_memory(f);
+    fold(f, passes);
+  });
+  run(Pass::kBranches, [&] { branches(f); });
+  run(Pass::kCse, [&] { eliminate_common(f); });
+  run(Pass::kLicm, [&] { hoist(f); });
+  remove_dead(f);
+}
+
+}  // namespace kiln::ir

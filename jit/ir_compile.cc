@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ir_compile.h"
+
+#include "helper_runtime.h"
+
+namespace kiln {
+namespace {
+
+/// Map references as what registers hold on this host.
+void resolve_maps(ir::Function& f, const MapSet& maps) {
+  const auto arena = reinterpret_cast<std::uintptr_t>(maps.arena().data());
+  for (ir::Id id = 0; id < f.nodes.size(); ++id) {
+    const ir::Node n = f.nodes[id];
+    if (n.op == ir::Op::kMapHandle && !f.is_replaced(id)) {
+      f.replace(id, f.constant(map_handle(static_cast<std::uint32_t>(n.imm))));
+    } else if (n.op == ir::Op::kMapAddress && !f.is_replaced(id)) {
+      const std::uint32_t offset = static_cast<std::uint32_t>(n.imm >> 32);
+      f.replace(id, f.constant(arena + maps.descriptor(static_cast<std::uint32_t>(n.imm)).entries + offset));
+    }
+  }
+}
+
+}  // namespace
+
+Result<ir::Function> compile_ir(const Code& code, const Facts& facts, std::uint32_t number, const MapSet& maps,
+                                ir::PassSet passes, bool has_crc32) {
+  if (code.program == nullptr || !code.verified || code.functions.size() != code.program->subprograms.size()) {
+    return Error{Errc::kUnsupported, "only verified programs have an intermediate form"};
+  }
+  std::vector<std::uint32_t> frame_bytes;
+  for (const Function& function : code.functions) {
+    frame_bytes.push_back(function.frame_bytes);
+  }
+  auto built = ir::build_ir(*code.program, facts, number, frame_bytes, passes);
+  if (!built) {
+    return built.error();
+  }
+  ir::Function f = std::move(*built);
+  for (std::size_t map = 0; map < maps.size(); ++map) {
+    f.maps.push_back({maps.descriptor(map).key_size, maps.descriptor(map).value_size});
+  }
+  if (passes.has(ir::Pass::kMaps)) {
+    inline_maps(f, maps, has_crc32);
+  }
+  ir::optimise(f, passes);
+  resolve_maps(f, maps);
+  f.sweep();
+  ir::fold(f, passes);
+  ir::remove_dead(f);
+  ir::find_loops(f);
+  return f;
+}
+
+}  // namespace kiln

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// From a verified program to the optimised intermediate form that the JIT emits: built, its maps made addresses of the host,
+// map operations made code, passes run.
+#pragma once
+
+#include <kiln/ir_passes.h>
+#include <kiln/map_set.h>
+
+#include "code.h"
+
+namespace kiln {
+
+/// \param number  of the function, in Code's and Program's order.
+/// \param has_crc32  whether hash lookups may be inlined.
+/// \errors kUnsupported for what the form lacks; the one-to-one emitter takes such programs.
+Result<ir::Function> compile_ir(const Code& code, const Facts& facts, std::uint32_t number, const MapSet& maps,
+                                ir::PassSet passes, bool has_crc32);
+
+/// kMaps: lookups in maps whose layout is known become code (inline_maps.cc).
+void inline_maps(ir::Function& f, const MapSet& maps, bool has_crc32);
+
+}  // namespace kiln

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The frame of an emitted function: entry, exit, blocks, branches, moves on edges; and where values are.
+#include "ir_emitter.h"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace kiln {
+
+namespace x86 = asmjit::x86;
+using asmjit::imm;
+using ir::BlockId;
+using ir::kNone;
+using IrOp = ir::Op;
+
+IrEmitter::IrEmitter(x86::Assembler& as, const IrTargets& targets, ir::Function& f, bool is_body, bool fold_loads,
+                     std::function<void(std::uint32_t)> comment)
+    : as_(as), targets_(targets), f_(f), is_body_(is_body), fold_loads_(fold_loads), comment_(std::move(comment)) {}
+
+void IrEmitter::emit() {
+  split_critical_edges();
+  machine_ = f_.make({.op = IrOp::kArgument, .imm = 0});
+  find_folded();
+  places_ = allocate(f_, machine_, folded_);
+  labels_.resize(f_.blocks.size());
+  for (const BlockId block : f_.order) {
+    labels_[block] = as_.newLabel();
+  }
+  enter();
+  for (std::size_t i = 0; i < f_.order.size(); ++i) {
+    emit_block(i);
+  }
+}
+
+/// Moves on an edge need a place: the end of a block that leads nowhere else.
+void IrEmitter::split_critical_edges() {
+  std::vector<BlockId> order;
+  for (const BlockId from : f_.order) {
+    order.push_back(from);
+    if (f_.blocks[from].end.targets() < 2) {
+      continue;
+    }
+    for (unsigned i = 0; i < 2; ++i) {
+      const BlockId to = f_.blocks[from].end.to[i];
+      const auto& nodes = f_.blocks[to].nodes;
+      if (f_.blocks[to].preds.size() < 2 || nodes.empty() || f_.nodes[nodes.front()].op != IrOp::kPhi) {
+        continue;
+      }
+      const auto middle = static_cast<BlockId>(f_.blocks.size());
+      f_.blocks.emplace_back();
+      f_.blocks[middle].end = {.kind = ir::Terminator::kJump, .to = {to, kNone}, .slot = f_.blocks[from].end.slot};
+      f_.blocks[middle].preds = {from};
+      f_.blocks[middle].loop_depth = std::min(f_.blocks[from].loop_depth, f_.blocks[to].loop_depth);
+      f_.replace_pred(to, from, middle);
+      f_.blocks[from].end.to[i] = middle;
+      order.push_back(middle);
+    }
+  }
+  f_.order = std::move(order);
+}
+
+void IrEmitter::find_folded() { folded_.assign(f_.nodes.size(), false); }
+
+// ---- entry and exit ----------------------------------------------------------------------------
+
+void IrEmitter::enter() {
+  if (!is_body_) {
+    for (const unsigned reg : {kRbx, kRbp, 12u, 13u, 14u, 15u}) {
+      if ((places_.used >> reg & 1) != 0) {
+        pushed_.push_back(reg);
+      }
+    }
+    bool tail_calls = false;  // the body that is called keeps nothing
+    for (const BlockId block : f_.order) {
+      for (const Id id : f_.blocks[block].nodes) {
+        tail_calls |= f_.nodes[id].op == IrOp::kTailCall;
+      }
+    }
+    if (tail_calls) {
+      pushed_ = {kRbx, kRbp, 12, 13, 14, 15};
+    }
+  }
+  for (const unsigned reg : pushed_) {
+    as_.push(x86::gpq(reg));
+  }
+  // The return address and the pushes; calls want rsp at a multiple of 16.
+  frame_size_ = 8 * places_.slots;
+  if ((8 + 8 * pushed_.size() + frame_size_) % 16 != 0) {
+    frame_size_ += 8;
+  }
+  if (frame_size_ != 0) {
+    as_.sub(x86::rsp, imm(frame_size_));
+  }
+  std::vector<Move> moves;
+  for (Id id = 0; id < f_.nodes.size(); ++id) {
+    const ir::Node& n = f_.nodes[id];
+    if (n.op != IrOp::kArgument && n.op != IrOp::kFrame) {
+      continue;
+    }
+    const unsigned reg = n.op == IrOp::kFrame ? kFrameRegister : id == machine_ ? kMachineRegister : kArgumentRegisters[n.imm - 1];
+    if (place(id).kind != Place::kNowhere) {
+      moves.push_back({place(id), {Place::kRegister, reg}});
+    }
+  }
+  move_all(std::move(moves));
+}
+
+void IrEmitter::leave() {
+  if (frame_size_ != 0) {
+    as_.add(x86::rsp, imm(frame_size_));
+  }
+  for (auto reg = pushed_.rbegin(); reg != pushed_.rend(); ++reg) {
+    as_.pop(x86::gpq(*reg));
+  }
+}
+
+// ---- blocks ------------------------------------------------------------------------------------
+
+void IrEmitter::emit_block(std::size_t at) {
+  const BlockId block = f_.order[at];
+  as_.bind(labels_[block]);
+  for (const Id id : f_.blocks[block].nodes) {
+    if (f_.nodes[id].op == IrOp::kPhi || folded_[id]) {
+      continue;
+    }
+    comment_(f_.nodes[id].slot);
+    node(id);
+  }
+  comment_(f_.blocks[block].end.slot);
+  emit_end(block, at + 1 < f_.order.size() ? f_.order[at + 1] : kNone);
+}
+
+void IrEmitter::emit_end(BlockId block, BlockId next) {
+  const ir::Terminator& end = f_.blocks[block].end;
+  switch (end.kind) {
+    case ir::Terminator::kJump:
+      move_all(edge_moves(block));
+      jump_to(end.to[0], next);
+      return;
+    case ir::Terminator::kBranch:
+      branch(end, next);
+      return;
+    case ir::Terminator::kReturn:
+      move({Place::kRegister, kRax}, place(end.a));
+      leave();
+      as_.ret();
+      return;
+    case ir::Terminator::kTrap:
+      as_.ud2();
+      return;
+  }
+}
+
+void IrEmitter::jump_to(BlockId to, BlockId next) {
+  if (to != next) {
+    as_.jmp(target(to));
+  }
+}
+
+/// Where a jump to a block goes in the end: past blocks that do nothing.
+asmjit::Label IrEmitter::target(BlockId block) {
+  for (unsigned steps = 0; steps < 8; ++steps) {
+    const ir::Block& b = f_.blocks[block];
+    const bool empty = std::all_of(b.nodes.begin(), b.nodes.end(), [this](Id id) { return f_.nodes[id].op == IrOp::kPhi; });
+    if (!empty || b.end.kind != ir::Terminator::kJump || !edge_moves(block).empty()) {
+      break;
+    }
+    block = b.end.to[0];
+  }
+  return labels_[block];
+}
+
+void IrEmitter::branch(const ir::Terminator& end, BlockId next) {
+  ir::Cond cond = end.cond;
+  BlockId to = end.to[0], otherwise = end.to[1];
+  if (to == next) {
+    std::swap(to, otherwise);
+    cond = ir::negated(cond);
+  }
+  const unsigned bits = end.bits;
+  std::int64_t constant = 0;
+  const bool by_imm = is_imm32(end.b, bits, constant);
+  const bool tests = cond == ir::Cond::kSet || cond == ir::Cond::kNotSet;
+  const Place a = place(end.a);
+  if (by_imm && constant == 0 && !tests && a.kind == Place::kRegister && !folded_[end.a]) {
+    as_.test(wide(static_cast<unsigned>(a.value), bits), wide(static_cast<unsigned>(a.value), bits));
+  } else {
+    const asmjit::Operand left = a.kind == Place::kConstant ? use(end.a, x86::r11, bits) : operand(end.a, bits, x86::r11);
+    asmjit::Operand right = by_imm ? asmjit::Operand(imm(constant)) : operand(end.b, bits, x86::r10);
+    if (left.isMem() && right.isMem()) {
+      right = use(end.b, x86::r10, bits);
+    }
+    // test has no form with memory on the right
+    if (tests && right.isMem()) {
+      as_.emit(asmjit::x86::Inst::kIdTest, right, left);
+    } else {
+      as_.emit(tests ? asmjit::x86::Inst::kIdTest : asmjit::x86::Inst::kIdCmp, left, right);
+    }
+  }
+  static constexpr x86::CondCode kCodes[] = {
+      x86::CondCode::kEqual,      x86::CondCode::kNotEqual,   x86::CondCode::kUnsignedGT, x86::CondCode::kUnsignedGE,
+      x86::CondCode::kUnsignedLT, x86::CondCode::kUnsignedLE, x86::CondCode::kSignedGT,   x86::CondCode::kSignedGE,
+      x86::CondCode::kSignedLT,   x86::CondCode::kSignedLE,   x86::CondCode::kNotEqual,   x86::CondCode::kEqual};
+  as_.j(kCodes[static_cast<std::size_t>(cond)], target(to));
+  jump_to(otherwise, next);
+}
+
+// ---- moves -------------------------------------------------------------------------------------
+
+std::vector<IrEmitter::Move> IrEmitter::edge_moves(BlockId from) {
+  std::vector<Move> moves;
+  const BlockId to = f_.blocks[from].end.to[0];
+  const std::size_t index = f_.pred_index(to, from);
+  for (const Id id : f_.blocks[to].nodes) {
+    if (f_.nodes[id].op != IrOp::kPhi) {
+      break;
+    }
+    const Move made{place(id), place(f_.list(id)[index])};
+    if (made.to.kind != Place::kNowhere && !(made.to == made.from)) {
+      moves.push_back(made);
+    }
+  }
+  return moves;
+}
+
+/// All at once: no move sees what another wrote. Cycles go through r11; r10 is between two slots.
+void IrEmitter::move_all(std::vector<Move> moves) {
+  std::erase_if(moves, [](const Move& m) { return m.to == m.from; });
+  while (!moves.empty()) {
+    const auto ready = std::find_if(moves.begin(), moves.end(), [&](const Move& m) {
+      return std::none_of(moves.begin(), moves.end(), [&](const Move& other) { return other.from == m.to; });
+    });
+    if (ready != moves.end()) {
+      move(ready->to, ready->from);
+      moves.erase(ready);
+      continue;
+    }
+    const Place broken = moves.front().to;
+    move({Place::kRegister, kScratch}, broken);
+    for (Move& m : moves) {
+      m.from = m.from == broken ? Place{Place::kRegister, kScratch} : m.from;
+    }
+  }
+}
+
+void IrEmitter::move(const Place& to, const Place& from) {
+  if (to == from || from.kind == Place::kNowhere || to.kind == Place::kNowhere) {
+    return;
+  }
+  if (to.kind == Place::kRegister) {
+    const Gp reg = x86::gpq(static_cast<std::uint32_t>(to.value));
+    switch (from.kind) {
+      case Place::kRegister:
+        as_.mov(reg, x86::gpq(static_cast<std::uint32_t>(from.value)));
+        return;
+      case Place::kConstant:
+        load_constant(reg, from.value);
+        return;
+      default:
+        as_.mov(reg, slot(from.value, 8));
+        return;
+    }
+  }
+  const Mem memory = slot(to.value, 8);
+  const auto small = static_cast<std::int64_t>(from.value);
+  if (from.kind == Place::kRegister) {
+    as_.mov(memory, x86::gpq(static_cast<std::uint32_t>(from.value)));
+  } else if (from.kind == Place::kConstant && small == static_cast<std::int32_t>(small)) {
+    as_.mov(memory, imm(small));
+  } else {
+    move({Place::kRegister, kScratch2}, from);
+    as_.mov(memory, x86::r10);
+  }
+}
+
+// ---- values ------------------------------------------------------------------------------------
+
+IrEmitter::Place IrEmitter::place(Id id) const {
+  if (f_.is_constant(id)) {
+    return {Place::kConstant, f_.value(id)};
+  }
+  if (places_.reg[id] >= 0) {
+    return {Place::kRegister, static_cast<std::uint64_t>(places_.reg[id])};
+  }
+  if (places_.slot[id] >= 0) {
+    return {Place::kSlot, static_cast<std::uint64_t>(places_.slot[id])};
+  }
+  return {};
+}
+
+IrEmitter::Gp IrEmitter::wide(unsigned reg, unsigned bits) const {
+  switch (bits) {
+    case 64: return x86::gpq(reg);
+    case 32: return x86::gpd(reg);
+    case 16: return x86::gpw(reg);
+    default: return x86::gpb(reg);
+  }
+}
+
+x86::Mem IrEmitter::slot(std::uint64_t number, unsigned bytes) const {
+  return x86::Mem(x86::rsp, static_cast<std::int32_t>(8 * number), bytes);
+}
+
+void IrEmitter::load_constant(const Gp& to, std::uint64_t value) {
+  if (value <= 0xffff'ffff) {
+    as_.mov(to.r32(), imm(value));
+  } else {
+    as_.mov(to.r64(), imm(value));
+  }
+}
+
+/// A register that holds the value: its own, or the scratch one after loading it there.
+IrEmitter::Gp IrEmitter::use(Id id, const Gp& scratch, unsigned bits) {
+  const Gp temporary = wide(scratch.id(), bits);
+  if (folded_[id]) {
+    const ir::Node& n = f_.nodes[id];
+    const Mem from = address(n, n.size, scratch.id() == kScratch);
+    if (n.size < 4) {
+      as_.movzx(scratch.r32(), from);
+    } else {
+      as_.mov(wide(scratch.id(), n.size * 8u), from);
+    }
+    return temporary;
+  }
+  const Place at = place(id);
+  switch (at.kind) {
+    case Place::kRegister:
+      return wide(static_cast<unsigned>(at.value), bits);
+    case Place::kConstant:
+      load_constant(scratch, bits == 64 ? at.value : at.value & ((std::uint64_t{1} << bits) - 1));
+      return temporary;
+    case Place::kSlot:
+      as_.mov(scratch.r64(), slot(at.value, 8));
+      return temporary;
+    case Place::kNowhere:
+      break;
+  }
+  KILN_CHECK(!"a value that is nowhere is used");
+}
+
+/// The register to compute a result in; finish() puts it where it belongs.
+IrEmitter::Gp IrEmitter::result(Id id, unsigned bits) {
+  const Place at = place(id);
+  return wide(at.kind == Place::kRegister ? static_cast<unsigned>(at.value) : kScratch, bits);
+}
+
+void IrEmitter::finish(Id id, const Gp& from) { move(place(id), {Place::kRegister, from.id()}); }
+
+bool IrEmitter::is_imm32(Id id, unsigned bits, std::int64_t& value) const {
+  if (!f_.is_constant(id)) {
+    return false;
+  }
+  value = bits == 32 ? static_cast<std::int32_t>(f_.value(id)) : static_cast<std::int64_t>(f_.value(id));
+  return value == static_cast<std::int32_t>(value);
+}
+
+/// Register, spill slot, the memory of a folded load, or an immediate operand.
+asmjit::Operand IrEmitter::operand(Id id, unsigned bits, const Gp& scratch) {
+  std::int64_t constant = 0;
+  if (is_imm32(id, bits, constant)) {
+    return imm(constant);
+  }
+  if (folded_[id] && f_.nodes[id].size * 8u == bits) {
+    return address(f_.nodes[id], f_.nodes[id].size, false);
+  }
+  if (!folded_[id] && place(id).kind == Place::kSlot) {
+    return slot(place(id).value, bits / 8);
+  }
+  return use(id, scratch, bits);
+}
+
+/// Uses r10, and r11 for an index that lies in memory.
+x86::Mem IrEmitter::address(const ir::Node& n, unsigned bytes, bool may_use_r11) {
+  const auto displacement = static_cast<std::int32_t>(n.imm);
+  const bool indexed = (n.op == IrOp::kLoad || n.op == IrOp::kStore) && n.in[1] != kNone;
+  if (!indexed && f_.is_constant(n.in[0])) {
+    const std::uint64_t absolute = f_.value(n.in[0]) + static_cast<std::uint64_t>(n.imm);
+    if (absolute <= 0x7fff'ffff) {
+      return x86::ptr(absolute, bytes);
+    }
+    load_constant(x86::r10, absolute);
+    return x86::Mem(x86::r10, 0, bytes);
+  }
+  if (indexed && f_.is_constant(n.in[0]) && place(n.in[1]).kind == Place::kRegister) {
+    const std::uint64_t absolute = f_.value(n.in[0]) + static_cast<std::uint64_t>(n.imm);
+    if (absolute <= 0x7fff'ffff) {
+      return x86::ptr(absolute, x86::gpq(static_cast<std::uint32_t>(place(n.in[1]).value)), n.scale, bytes);
+    }
+  }
+  const Gp base = use(n.in[0], x86::r10);
+  if (!indexed) {
+    return x86::Mem(base, displacement, bytes);
+  }
+  if (place(n.in[1]).kind == Place::kRegister) {
+    return x86::Mem(base, x86::gpq(static_cast<std::uint32_t>(place(n.in[1]).value)), n.scale, displacement, bytes);
+  }
+  KILN_CHECK(may_use_r11);
+  const Gp index = use(n.in[1], x86::r11);
+  as_.lea(x86::r10, x86::Mem(base, index, n.scale, displacement, 8));
+  return x86::Mem(x86::r10, 0, bytes);
+}
+
+}  // namespace kiln

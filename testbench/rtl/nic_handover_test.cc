@@ -81,7 +81,7 @@ std::vector<std::uint64_t> answer(const std::vector<std::uint64_t>& words, const
   EXPECT_TRUE(std::all_of(words.begin() + kStackWord, words.begin() + kStackWord + 63, [](std::uint64_t w) { return w == 0; }));
   EXPECT_EQ(words.size(), kWindowWord + (frame.data.size() + 7) / 8);
   EXPECT_EQ(std::memcmp(words.data() + kWindowWord, frame.data.data(), frame.data.size()), 0);
-  EXPECT_EQ(half(1, false), 12u + 3 * frame.data[1]) << "instructions";
+  EXPECT_EQ(half(1, false), 11u + 3 * frame.data[1]) << "instructions";
 
   const std::uint32_t verdict = host_verdict(frame.data);
   const Octets out = changed(frame.data);

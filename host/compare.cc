@@ -88,7 +88,7 @@ class Comparer {
   Result<void> start(const std::vector<std::string>& engines, const std::string& maps_path,
                      const SpeedOptions& options) {
     for (const std::string& name : engines) {
-      auto engine = make_engine(name, {.cores = options.cores, .threads = options.threads, .handover = options.handover});
+      auto engine = make_engine(name, {.cores = options.cores, .threads = options.threads, .handover = options.handover, .passes = options.passes});
       if (!engine) {
         return engine.error();
       }
@@ -221,7 +221,7 @@ Result<Comparison> compare_engines(const Prepared& prepared, const std::string& 
 
 Result<Throughput> measure_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
                                   const std::vector<Frame>& frames, const SpeedOptions& options) {
-  auto made = make_engine(engine, {.cores = options.cores, .threads = options.threads, .handover = options.handover});
+  auto made = make_engine(engine, {.cores = options.cores, .threads = options.threads, .handover = options.handover, .passes = options.passes});
   if (!made) {
     return made.error();
   }

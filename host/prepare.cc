@@ -101,7 +101,7 @@ Result<std::unique_ptr<Engine>> make_engine(std::string_view name, const EngineO
     return make_interp();
   }
   if (name == "jit") {
-    return make_jit();
+    return make_jit({.passes = options.passes});
   }
   if (name == "nic") {
     return make_nic({.cores = options.cores,

@@ -63,9 +63,13 @@ std::optional<std::uint32_t> HelperRuntime::map_of(std::uint64_t handle) {
 
 HelperFunction helper_function(std::uint32_t number) {
   switch (number) {
-#define KILN_HELPER(nr, name, ...) \
-  case nr:                         \
-    return &helper_##name;
+#define KILN_HELPER(nr, name, engines, ...)                     \
+  case nr:                                                      \
+    if constexpr (((engines) & (kInterp | kJit)) != 0) {        \
+      return &helper_##name;                                    \
+    } else {                                                    \
+      return nullptr;                                           \
+    }
 #include <kiln/helpers.def>
     default:
       return nullptr;

@@ -124,7 +124,8 @@ PacketLoad load_from_packet(std::uint64_t r6, std::uint64_t offset, std::uint64_
 
 inline HelperRuntime& runtime(MachineState* machine) { return *static_cast<HelperRuntime*>(machine); }
 
-// One function per row of helpers.def: helper_map_lookup_elem, helper_ktime_get_ns, ...
+// One function per row of helpers.def that has kInterp or kJit: helper_map_lookup_elem, helper_ktime_get_ns,
+// ... The others are declared and never defined.
 #define KILN_HELPER(number, name, ...)                                                                     \
   std::uint64_t helper_##name(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4, \
                               std::uint64_t r5, MachineState* machine);

@@ -86,7 +86,9 @@ void IrEmitter::binary(Id id, std::uint32_t inst, bool commutative) {
   if (from.id() != into.id()) {
     as_.mov(into, from);
   }
-  as_.emit(inst, into, operand(b, n.bits, x86::r10));
+  // crc32 has no immediate form.
+  const bool in_register = inst == Inst::kIdCrc32 && f_.is_constant(b);
+  as_.emit(inst, into, in_register ? asmjit::Operand(use(b, x86::r10, n.bits)) : operand(b, n.bits, x86::r10));
   if (into.id() != d.id()) {
     as_.mov(d, into);
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 
+
 namespace kiln {
 
 namespace x86 = asmjit::x86;
@@ -60,7 +61,84 @@ void IrEmitter::split_critical_edges() {
   f_.order = std::move(order);
 }
 
-void IrEmitter::find_folded() { folded_.assign(f_.nodes.size(), false); }
+/// Loads that become the memory operand of the one instruction that uses them, in the same block, if nothing in between may
+/// write what they read.
+void IrEmitter::find_folded() {
+  folded_.assign(f_.nodes.size(), false);
+  if (!fold_loads_) {
+    return;
+  }
+  std::vector<std::uint32_t> uses(f_.nodes.size());
+  for (const BlockId block : f_.order) {
+    for (const Id id : f_.blocks[block].nodes) {
+      ir::for_operands(f_, id, [&](Id& in) { ++uses[in]; });
+    }
+    ir::for_operands(f_.blocks[block].end, [&](Id& in) { ++uses[in]; });
+  }
+  for (const BlockId block : f_.order) {
+    open_.clear();
+    for (const Id id : f_.blocks[block].nodes) {
+      const ir::Node& n = f_.nodes[id];
+      fold_operand(id);
+      if (n.op == IrOp::kLoad) {
+        if (uses[id] == 1 && !n.is_signed && foldable_address(n)) {
+          open_.push_back(id);
+        }
+      } else if (n.op == IrOp::kCall || n.op == IrOp::kCallLocal || n.op == IrOp::kTailCall) {
+        open_.clear();
+      } else if (ir::is_access(n.op)) {
+        const ir::Access access = ir::access_of(f_, id);
+        std::erase_if(open_, [&](Id load) { return ir::may_alias(ir::access_of(f_, load), access); });
+      }
+    }
+    const ir::Terminator& end = f_.blocks[block].end;
+    if (end.kind == ir::Terminator::kBranch && !fold(end.b, end.bits)) {
+      fold(end.a, end.bits);
+    }
+  }
+}
+
+/// An index and a base that doesn't fit the displacement would need both scratch registers.
+bool IrEmitter::foldable_address(const ir::Node& n) const {
+  return n.in[1] == kNone || !f_.is_constant(n.in[0]) || f_.value(n.in[0]) + static_cast<std::uint64_t>(n.imm) <= 0x7fff'ffff;
+}
+
+bool IrEmitter::fold(Id load, unsigned bits) {
+  constexpr std::size_t kNear = 12;  // open loads: further away, registers are held for longer than it is worth
+  const auto at = std::find(open_.begin(), open_.end(), load);
+  if (at == open_.end() || f_.nodes[load].size * 8u != bits || open_.size() > kNear) {
+    return false;
+  }
+  open_.erase(at);
+  folded_[load] = true;
+  return true;
+}
+
+void IrEmitter::fold_operand(Id id) {
+  const ir::Node& n = f_.nodes[id];
+  switch (n.op) {
+    case IrOp::kAdd:
+    case IrOp::kMul:
+    case IrOp::kAnd:
+    case IrOp::kOr:
+    case IrOp::kXor:
+      if (!fold(n.in[1], n.bits) && !f_.is_constant(n.in[1])) {
+        fold(n.in[0], n.bits);
+      }
+      return;
+    case IrOp::kSub:
+    case IrOp::kCrc32c:
+      fold(n.in[1], n.bits);
+      return;
+    case IrOp::kSwap:
+      if (targets_.has_movbe && n.size >= 4) {
+        fold(n.in[0], n.size * 8u);
+      }
+      return;
+    default:
+      return;
+  }
+}
 
 // ---- entry and exit ----------------------------------------------------------------------------
 
@@ -370,34 +448,42 @@ asmjit::Operand IrEmitter::operand(Id id, unsigned bits, const Gp& scratch) {
   return use(id, scratch, bits);
 }
 
-/// Uses r10, and r11 for an index that lies in memory.
+/// Uses r10, and r11 for a base that is a large constant beside an index that lies in memory.
 x86::Mem IrEmitter::address(const ir::Node& n, unsigned bytes, bool may_use_r11) {
   const auto displacement = static_cast<std::int32_t>(n.imm);
   const bool indexed = (n.op == IrOp::kLoad || n.op == IrOp::kStore) && n.in[1] != kNone;
-  if (!indexed && f_.is_constant(n.in[0])) {
-    const std::uint64_t absolute = f_.value(n.in[0]) + static_cast<std::uint64_t>(n.imm);
-    if (absolute <= 0x7fff'ffff) {
-      return x86::ptr(absolute, bytes);
-    }
-    load_constant(x86::r10, absolute);
-    return x86::Mem(x86::r10, 0, bytes);
-  }
-  if (indexed && f_.is_constant(n.in[0]) && place(n.in[1]).kind == Place::kRegister) {
-    const std::uint64_t absolute = f_.value(n.in[0]) + static_cast<std::uint64_t>(n.imm);
-    if (absolute <= 0x7fff'ffff) {
-      return x86::ptr(absolute, x86::gpq(static_cast<std::uint32_t>(place(n.in[1]).value)), n.scale, bytes);
-    }
-  }
-  const Gp base = use(n.in[0], x86::r10);
+  const bool constant = f_.is_constant(n.in[0]);
+  const std::uint64_t absolute = constant ? f_.value(n.in[0]) + static_cast<std::uint64_t>(n.imm) : 0;
+  const bool near = constant && absolute <= 0x7fff'ffff;
   if (!indexed) {
-    return x86::Mem(base, displacement, bytes);
+    if (near) {
+      return x86::ptr_abs(absolute, bytes);
+    }
+    if (constant) {
+      load_constant(x86::r10, absolute);
+      return x86::Mem(x86::r10, 0, bytes);
+    }
+    return x86::Mem(use(n.in[0], x86::r10), displacement, bytes);
   }
-  if (place(n.in[1]).kind == Place::kRegister) {
-    return x86::Mem(base, x86::gpq(static_cast<std::uint32_t>(place(n.in[1]).value)), n.scale, displacement, bytes);
+  const Place index = place(n.in[1]);
+  if (index.kind == Place::kRegister) {
+    const Gp reg = x86::gpq(static_cast<std::uint32_t>(index.value));
+    return near ? x86::ptr_abs(absolute, reg, n.scale, bytes) : x86::Mem(use(n.in[0], x86::r10), reg, n.scale, displacement, bytes);
   }
-  KILN_CHECK(may_use_r11);
-  const Gp index = use(n.in[1], x86::r11);
-  as_.lea(x86::r10, x86::Mem(base, index, n.scale, displacement, 8));
+  move({Place::kRegister, kScratch2}, index);
+  if (near) {
+    return x86::ptr_abs(absolute, x86::r10, n.scale, bytes);
+  }
+  const Place base = place(n.in[0]);
+  if (base.kind == Place::kSlot) {
+    if (n.scale != 0) {
+      as_.shl(x86::r10, imm(n.scale));
+    }
+    as_.add(x86::r10, slot(base.value, 8));
+    return x86::Mem(x86::r10, displacement, bytes);
+  }
+  KILN_CHECK(base.kind == Place::kRegister || may_use_r11);
+  as_.lea(x86::r10, x86::Mem(use(n.in[0], x86::r11), x86::r10, n.scale, displacement, 8));
   return x86::Mem(x86::r10, 0, bytes);
 }
 

@@ -13,6 +13,7 @@
 
 #include <asmjit/x86.h>
 #include <kiln/ir.h>
+#include <kiln/ir_memory.h>
 
 #include "allocate.h"
 #include "jit_code.h"
@@ -56,6 +57,9 @@ class IrEmitter {
   // Before and around (ir_emitter.cc).
   void split_critical_edges();
   void find_folded();
+  bool foldable_address(const ir::Node& n) const;
+  bool fold(Id load, unsigned bits);
+  void fold_operand(Id id);
   void enter();
   void leave();
   void emit_block(std::size_t at);
@@ -108,6 +112,7 @@ class IrEmitter {
   std::function<void(std::uint32_t)> comment_;
   Id machine_ = ir::kNone;
   std::vector<bool> folded_;
+  std::vector<Id> open_;  ///< loads of the block that may still be folded
   Allocation places_;
   std::vector<asmjit::Label> labels_;  ///< by block
   std::vector<unsigned> pushed_;

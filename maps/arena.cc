@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The arena's block comes from mmap: zero, page-aligned, and only there once touched.
+// The arena's block comes from mmap: zero, page-aligned, and only there once touched. Below 2 GiB where there is room, so that
+// machine code can name an address in 32 bits.
 #include <sys/mman.h>
 
 #include <cstring>
@@ -15,8 +16,17 @@ Arena::Arena(std::size_t bytes) : size_(bytes) {
   if (bytes == 0) {
     return;
   }
-  void* block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void* block = MAP_FAILED;
+#if defined(MAP_32BIT)
+  constexpr std::size_t kMostBelow = 64u << 20;  // leaves room for others
+  if (bytes <= kMostBelow) {
+    block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kFlags | MAP_32BIT, -1, 0);
+  }
+#endif
+  if (block == MAP_FAILED) {
+    block = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kFlags, -1, 0);
+  }
   KILN_CHECK(block != MAP_FAILED);
   data_ = static_cast<std::byte*>(block);
 }

@@ -71,7 +71,7 @@ bool Checker::check_global_memory(unsigned number, u32 bytes) {
   const bool maybe_null = reg.maybe_null;
   reg.maybe_null = false;
   bool ok = check_argument_type(number, HelperArg::kMemReadonly) &&
-            check_memory_argument(number, bytes, false);
+            check_memory_argument({.number = number, .bytes = bytes});
   if (ok && reg.type == RegType::kMapValue) {
     ok = check_map_direction(reg, reg.off, bytes, Access::kWrite);
   }

@@ -154,4 +154,18 @@ Object standard_object() {
   return object;
 }
 
+Object case_object() {
+  Object object = standard_object();
+  const MapSpec more[] = {
+      map("queue", MapType::kQueue, 0, 8, 4),
+      map("bloom", MapType::kBloomFilter, 0, 8, 16),
+      map("ringbuf", MapType::kRingbuf, 0, 0, 4096),
+      map("percpu_hash", MapType::kPercpuHash, 4, 8, 4),
+      map("stacks", MapType::kStackTrace, 4, 128, 4),
+      map("sockets", MapType::kSockmap, 4, 4, 4),
+  };
+  object.maps.insert(object.maps.end(), std::begin(more), std::end(more));
+  return object;
+}
+
 }  // namespace kiln::verifier

@@ -8,7 +8,7 @@
 //   type T, section S, license L  if not XDP, "xdp", GPL
 //   ...                           the program, in assemble()'s syntax; "#" comments
 //
-// Every case runs with the maps of standard_object().
+// Every case runs with the maps of case_object().
 #pragma once
 
 #include <string>
@@ -34,7 +34,9 @@ struct Case {
 /// All cases of all *.txt in a directory. Aborts with file and line on a malformed one.
 std::vector<Case> read_cases(const std::string& directory);
 
-/// Maps that cases refer to by index; the comment in cases/README.md lists them.
+/// Maps that every engine carries, by index.
 Object standard_object();
+/// Maps that cases refer to by index: those, and of further types.
+Object case_object();
 
 }  // namespace kiln::verifier

@@ -56,6 +56,17 @@ struct CallContext {
   const HelperInfo* helper = nullptr;
   s32 map = -1;            ///< Object::maps index of the map argument
   std::optional<u64> constant_key;  ///< the key argument, if it is one known number
+  u64 size_max = 0;        ///< of the last size argument
+  u64 alloc_size = 0;      ///< bytes of the result
+};
+
+/// Memory that a helper or a global function is given.
+struct ArgumentMemory {
+  unsigned number = 0;  ///< register
+  u32 bytes = 0;
+  Access access = Access::kRead;
+  bool zero_size = false;    ///< 0 bytes are allowed
+  bool overwritten = false;  ///< all `bytes` are written, none read
 };
 
 /// Registers and slots whose exact range is being asked for, per frame (precision.cc).
@@ -160,7 +171,7 @@ class Checker {
   void note_read(u32 frame, s64 low, s64 high);
   void note_write(u32 frame, s64 low, s64 high);
   void clobber_stack(const Reg& reg, u32 bytes);
-  bool read_stack_argument(unsigned number, const Reg& reg, u32 bytes);
+  bool access_stack_argument(const ArgumentMemory& m, const Reg& reg);
 
   // calls.cc: subprograms and exit.
   Step call_subprogram();
@@ -171,13 +182,15 @@ class Checker {
   bool return_to_caller();
   bool check_return_value();
 
-  // helper_call.cc, helper_args.cc: helpers.
+  // helper_call.cc, helper_args.cc, helper_memory.cc: helpers.
   bool call_helper();
   bool check_arguments(CallContext& call);
   bool check_argument(CallContext& call, unsigned index);
   bool check_argument_type(unsigned number, HelperArg want);
-  bool check_memory_argument(unsigned number, u32 bytes, bool zero_size);
-  bool check_size_argument(unsigned memory, unsigned size, bool zero_size);
+  bool check_memory_of(CallContext& call, unsigned number, HelperArg want);
+  bool check_memory_argument(const ArgumentMemory& m);
+  bool check_size_argument(CallContext& call, unsigned size, HelperArg memory, bool zero_size);
+  bool check_const_string(unsigned number, const Reg& reg);
   std::optional<u64> constant_key(unsigned number, u32 bytes);
   void set_result(const CallContext& call);
   void forget_packet_pointers();

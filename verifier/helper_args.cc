@@ -2,10 +2,9 @@
 //
 // Arguments of helpers, by the kinds of helpers.def.
 //
-// Rules: every argument is initialised. A context is the unmodified context, a map a map that the
-// helper accepts. Keys and values are as long as the map says; memory is as long as the size argument
-// may be at most, which is bounded, not negative, and not 0 unless allowed. Memory lies on the stack,
-// in a map value, or, for helpers that can take it, in the packet, whole, and is readable.
+// Rules: every argument is initialised and of a type that its kind accepts; NULL only where the kind
+// says so. What is not memory is unmodified. A map is one that the helper accepts and may change.
+// What lies behind memory arguments is helper_memory.cc's.
 #include <string>
 
 #include "checker.h"
@@ -14,117 +13,120 @@
 namespace kiln::verifier {
 namespace {
 
-constexpr u64 kMaxSize = u64{1} << 29;  ///< BPF_MAX_VAR_SIZ
-
-bool is_memory(HelperArg arg) {
-  return arg == HelperArg::kMapKey || arg == HelperArg::kMapValue || arg == HelperArg::kMemReadonly ||
-         arg == HelperArg::kMemReadonlyOrNull;
+bool may_be_null(HelperArg arg) {
+  switch (arg) {
+    case HelperArg::kContextOrNull:
+    case HelperArg::kMapValueOrNull:
+    case HelperArg::kMemReadonlyOrNull:
+    case HelperArg::kMemWriteOrNull:
+    case HelperArg::kStackOrNull:
+    case HelperArg::kKptrRelease:
+    case HelperArg::kSocketOrNull:
+    case HelperArg::kBtfSockCommonOrNull:
+    case HelperArg::kBtfSockOrNull:
+    case HelperArg::kBtfTaskOrNull:
+    case HelperArg::kBtfCgroupOrNull:
+    case HelperArg::kBtfInodeOrNull:
+      return true;
+    default:
+      return false;
+  }
 }
+
+/// Read memory may be of types that are only for reading.
+bool reads_only(HelperArg arg) {
+  return arg == HelperArg::kMemReadonly || arg == HelperArg::kMemReadonlyOrNull || arg == HelperArg::kIpv4Header ||
+         arg == HelperArg::kIpv6Header || arg == HelperArg::kTcpHeader;
+}
+
+constexpr unsigned bit(RegType type) { return 1u << static_cast<unsigned>(type); }
+constexpr unsigned kMemoryTypes = bit(RegType::kStack) | bit(RegType::kPacket) | bit(RegType::kPacketMeta) |
+                                  bit(RegType::kMapValue) | bit(RegType::kMem);
+
+/// Register types that fit, and the kernel's list of them ("expected=...").
+struct Accepted {
+  unsigned types;
+  std::string_view words;
+};
+
+Accepted accepted(HelperArg arg) {
+  switch (arg) {
+    case HelperArg::kScalar:
+    case HelperArg::kSize:
+    case HelperArg::kSizeOrZero:
+    case HelperArg::kAllocSize:
+      return {bit(RegType::kScalar), "scalar"};
+    case HelperArg::kContext:
+    case HelperArg::kContextOrNull:
+      return {bit(RegType::kCtx), "ctx"};
+    case HelperArg::kMapPtr:
+      return {bit(RegType::kMapPtr), "map_ptr"};
+    case HelperArg::kFunction:
+      return {bit(RegType::kFunc), "func"};
+    case HelperArg::kStackOrNull:
+      return {bit(RegType::kStack), "fp"};
+    case HelperArg::kConstString:
+    case HelperArg::kTimer:
+      return {bit(RegType::kMapValue), "map_value"};
+    case HelperArg::kSpinLock:
+      return {bit(RegType::kMapValue), "map_value, ptr_"};
+    case HelperArg::kKptrDest:
+      return {bit(RegType::kMapValue), "map_value, ptr_, non_own_ref_ptr_, rcu_non_own_ref_ptr_"};
+    case HelperArg::kDynptr:
+    case HelperArg::kDynptrLocalUninit:
+    case HelperArg::kDynptrRingbufUninit:
+    case HelperArg::kDynptrRingbufRelease:
+      return {bit(RegType::kStack), "fp, dynptr_ptr"};
+    case HelperArg::kRingbufMemRelease:
+      return {0, "ringbuf_mem"};
+    case HelperArg::kSocketOrNull:
+      return {0, "sock"};
+    case HelperArg::kSockCommon:
+      return {bit(RegType::kXdpSock), "sock_common, sock, tcp_sock, xdp_sock"};
+    case HelperArg::kBtfSockCommon:
+    case HelperArg::kBtfSockCommonOrNull:
+    case HelperArg::kBtfSockCommonRelease:
+      return {bit(RegType::kXdpSock), "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_"};
+    case HelperArg::kPercpuBtf:
+      return {0, "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_"};
+    case HelperArg::kKptrRelease:
+    case HelperArg::kBtfSockOrNull:
+    case HelperArg::kBtfTcpSock:
+    case HelperArg::kBtfTask:
+    case HelperArg::kBtfTaskOrNull:
+    case HelperArg::kBtfCgroupOrNull:
+    case HelperArg::kBtfInode:
+    case HelperArg::kBtfInodeOrNull:
+    case HelperArg::kBtfFile:
+    case HelperArg::kBtfPath:
+    case HelperArg::kBtfSeqFile:
+    case HelperArg::kBtfSkBuff:
+    case HelperArg::kBtfXdpBuff:
+    case HelperArg::kBtfLinuxBinprm:
+      return {0, "ptr_, trusted_ptr_, rcu_ptr_"};
+    default:
+      return {kMemoryTypes, "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_"};
+  }
+}
+
+/// Memory is where a pointer may have moved; everything else is handed over as it is.
+bool must_be_unmodified(RegType type) { return (bit(type) & (kMemoryTypes | bit(RegType::kScalar))) == 0; }
 
 }  // namespace
 
 bool Checker::check_argument_type(unsigned number, HelperArg want) {
   const Reg& reg = state().reg(number);
-  const char* expected = "";
-  bool fits = false;
-  if (want == HelperArg::kContext) {
-    expected = "ctx";
-    fits = reg.type == RegType::kCtx;
-  } else if (want == HelperArg::kMapPtr) {
-    expected = "map_ptr";
-    fits = reg.type == RegType::kMapPtr;
-  } else if (want == HelperArg::kSize || want == HelperArg::kSizeOrZero) {
-    expected = "scalar";
-    fits = reg.is_scalar();
-  } else {
-    const bool any_memory = want == HelperArg::kMemReadonly || want == HelperArg::kMemReadonlyOrNull;
-    expected = any_memory ? "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_"
-                          : "fp, pkt, pkt_meta, map_key, map_value";
-    fits = !reg.maybe_null &&
-           (reg.type == RegType::kStack || is_packet_pointer(reg.type) || reg.type == RegType::kMapValue ||
-            (any_memory && reg.type == RegType::kMem));
-  }
-  return fits || reject("R{} type={} expected={}", number, type_name(reg), expected);
-}
-
-/// `bytes` bytes at the register are readable. REQUIRES: a type that check_argument_type() let pass,
-/// or NULL.
-bool Checker::check_memory_argument(unsigned number, u32 bytes, bool zero_size) {
-  const Reg reg = state().reg(number);
-  switch (reg.type) {
-    case RegType::kPacket:
-    case RegType::kPacketMeta:
-      return access_packet(number, reg, reg.off, bytes, zero_size);
-    case RegType::kMapValue:
-      return check_map_direction(reg, reg.off, bytes, Access::kRead) &&
-             access_region(number, reg, reg.off, bytes,
-                           object_.maps[static_cast<std::size_t>(reg.extra)].value_size, zero_size);
-    case RegType::kMem:
-      return access_region(number, reg, reg.off, bytes, static_cast<u32>(reg.extra), zero_size);
-    case RegType::kStack:
-      if (bytes == 0 && !zero_size) {
-        return reject("invalid zero-sized read");
-      }
-      return read_stack_argument(number, reg, bytes);
-    default:
-      if (zero_size && bytes == 0 && reg.is_null_constant()) {
-        return true;
-      }
-      return reject("R{} type={} expected=fp", number, type_name(reg));
-  }
-}
-
-bool Checker::check_size_argument(unsigned memory, unsigned size, bool zero_size) {
-  const Interval64 w = state().reg(size).bounds.w;
-  if (w.smin < 0) {
-    return reject("R{} min value is negative, either use unsigned or 'var &= const'", size);
-  }
-  if (w.umin == 0 && !zero_size) {
-    return reject("R{} invalid zero-sized read: u64=[{},{}]", size, w.umin, w.umax);
-  }
-  if (w.umax >= kMaxSize) {
-    return reject("R{} unbounded memory access, use 'var &= const' or 'if (var < const)'", size);
-  }
-  if (!check_memory_argument(memory, static_cast<u32>(w.umax), zero_size)) {
-    return false;
-  }
-  make_precise(size);
-  return true;
-}
-
-/// A key on the stack that is one known number, for arrays: its element is there.
-std::optional<u64> Checker::constant_key(unsigned number, u32 bytes) {
-  const Reg reg = state().reg(number);
-  if (reg.type != RegType::kStack || !reg.bounds.is_constant() || bytes > kSlotBytes) {
-    return std::nullopt;
-  }
-  const s64 off = static_cast<s64>(reg.bounds.value()) + reg.off;
-  const StackSlot& slot = state().frames[reg.frame].stack[slot_of(off)];
-  const u32 first = byte_of(off);
-  u32 zeros = 0;
-  while (first + zeros < kSlotBytes && slot.bytes[first + zeros] == Byte::kZero) {
-    ++zeros;
-  }
-  if (zeros >= bytes) {
-    return 0;
-  }
-  u32 spilled = 0;
-  while (first + spilled < kSlotBytes && slot.bytes[first + spilled] == Byte::kSpill) {
-    ++spilled;
-  }
-  if (spilled != bytes || !slot.value.is_constant()) {
-    return std::nullopt;
-  }
-  make_slot_precise(reg.frame, slot_of(off));
-  // Of a key in the upper half of a spill Linux looks at the whole number too. That is no more than
-  // cautious: a number small enough for an index has an upper half of 0.
-  return slot.value.bounds.value();
+  const Accepted fits = accepted(want);
+  const bool null_ok = !reg.maybe_null || may_be_null(want);
+  const bool readonly_ok = !reg.read_only || reads_only(want);
+  return ((fits.types & bit(reg.type)) != 0 && null_ok && readonly_ok) ||
+         reject("R{} type={} expected={}", number, type_name(reg), fits.words);
 }
 
 bool Checker::check_argument(CallContext& call, unsigned index) {
   const HelperArg want = call.helper->args[index];
   const unsigned number = index + 1;
-  if (want == HelperArg::kNone) {
+  if (!is_checked(want)) {
     return true;
   }
   if (!check_readable(number)) {
@@ -134,45 +136,32 @@ bool Checker::check_argument(CallContext& call, unsigned index) {
     return true;
   }
   const Reg reg = state().reg(number);
-  if (is_packet_pointer(reg.type) && !helper_rules(*call.helper).reads_packet) {
+  if (is_packet_pointer(reg.type) && !rules_.packet_to_helpers &&
+      !(rules_.packet_read && call.helper->has(kReadsPacket))) {
     return reject("helper access to the packet is not allowed");
   }
-  const bool null_allowed = want == HelperArg::kMemReadonlyOrNull && reg.is_null_constant();
-  if (!null_allowed && !check_argument_type(number, want)) {
+  if (may_be_null(want) && reg.is_null_constant()) {
+    make_precise(number);
+  } else if (!check_argument_type(number, want) ||
+             (must_be_unmodified(reg.type) && !check_fixed_pointer(number, reg))) {
     return false;
   }
-  if ((want == HelperArg::kContext || want == HelperArg::kMapPtr) && !check_fixed_pointer(number, reg)) {
-    return false;
-  }
-  if (is_memory(want) && is_packet_pointer(reg.type) && !rules_.packet_read) {
-    return reject("helper access to the packet is not allowed");
-  }
-  const MapSpec* map = call.map >= 0 ? &object_.maps[static_cast<std::size_t>(call.map)] : nullptr;
   switch (want) {
     case HelperArg::kMapPtr:
       call.map = reg.extra;
       return true;
-    case HelperArg::kMapKey:
-      if (!check_memory_argument(number, map->key_size, false)) {
-        return false;
+    case HelperArg::kConstString:
+      return check_const_string(number, reg);
+    case HelperArg::kAllocSize:
+      if (!reg.bounds.is_constant()) {
+        return reject("R{} is not a const", number);
       }
-      if (map->type == MapType::kArray || map->type == MapType::kPercpuArray) {
-        call.constant_key = constant_key(number, map->key_size);
-      }
+      call.alloc_size = reg.bounds.value();
+      make_precise(number);
       return true;
-    case HelperArg::kMapValue:
-      return check_memory_argument(number, map->value_size, false);
-    case HelperArg::kSize:
-    case HelperArg::kSizeOrZero:
-      return check_size_argument(number - 1, number, want == HelperArg::kSizeOrZero);
-    case HelperArg::kNone:
-    case HelperArg::kAnything:
-    case HelperArg::kContext:
-    case HelperArg::kMemReadonly:
-    case HelperArg::kMemReadonlyOrNull:
-      return true;
+    default:
+      return check_memory_of(call, number, want);
   }
-  return true;
 }
 
 bool Checker::check_arguments(CallContext& call) {
@@ -185,7 +174,7 @@ bool Checker::check_arguments(CallContext& call) {
     return true;
   }
   const MapSpec& map = object_.maps[static_cast<std::size_t>(call.map)];
-  if (helper_rules(*call.helper).writes_map && is_read_only(map)) {
+  if (call.helper->has(kWritesMap) && is_read_only(map)) {
     return reject("write into map forbidden");
   }
   if (!fits_map(*call.helper, map.type)) {

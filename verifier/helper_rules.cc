@@ -1,73 +1,177 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "helper_rules.h"
 
-#include <linux/bpf.h>
+#include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
+#include <initializer_list>
 
 namespace kiln::verifier {
 namespace {
 
-constexpr u64 kMaxProcessors = 8192;  ///< CONFIG_NR_CPUS never exceeds it
+using H = HelperId;
+using M = MapType;
 
-constexpr std::string_view kNames[] = {
-#define KILN_NAME(name, ...) #name
-    __BPF_FUNC_MAPPER(KILN_NAME)
-#undef KILN_NAME
-};
+template <typename T>
+bool is_one_of(T value, std::initializer_list<T> values) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
 
-template <std::size_t N>
-bool is_one_of(std::string_view name, const std::string_view (&names)[N]) {
-  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+/// What the map allows. \source check_map_func_compatibility(), first half
+bool map_takes(M type, H helper) {
+  switch (type) {
+    case M::kProgArray:
+      return helper == H::tail_call;
+    case M::kPerfEventArray:
+      return is_one_of(helper, {H::perf_event_read, H::perf_event_output, H::skb_output, H::perf_event_read_value,
+                                H::xdp_output});
+    case M::kRingbuf:
+      return is_one_of(helper, {H::ringbuf_output, H::ringbuf_reserve, H::ringbuf_query, H::ringbuf_reserve_dynptr,
+                                H::ringbuf_submit_dynptr, H::ringbuf_discard_dynptr});
+    case M::kUserRingbuf:
+      return helper == H::user_ringbuf_drain;
+    case M::kStackTrace:
+      return helper == H::get_stackid;
+    case M::kCgroupArray:
+      return is_one_of(helper, {H::skb_under_cgroup, H::current_task_under_cgroup});
+    case M::kCgroupStorage:
+    case M::kPercpuCgroupStorage:
+      return helper == H::get_local_storage;
+    case M::kDevmap:
+    case M::kDevmapHash:
+    case M::kXskmap:
+      return is_one_of(helper, {H::redirect_map, H::map_lookup_elem});
+    case M::kCpumap:
+      return helper == H::redirect_map;
+    case M::kArrayOfMaps:
+    case M::kHashOfMaps:
+      return helper == H::map_lookup_elem;
+    case M::kSockmap:
+      return is_one_of(helper, {H::sk_redirect_map, H::sock_map_update, H::map_delete_elem, H::msg_redirect_map,
+                                H::sk_select_reuseport, H::map_lookup_elem, H::map_update_elem});
+    case M::kSockhash:
+      return is_one_of(helper, {H::sk_redirect_hash, H::sock_hash_update, H::map_delete_elem, H::msg_redirect_hash,
+                                H::sk_select_reuseport, H::map_lookup_elem, H::map_update_elem});
+    case M::kReuseportSockarray:
+      return helper == H::sk_select_reuseport;
+    case M::kQueue:
+    case M::kStack:
+      return is_one_of(helper, {H::map_peek_elem, H::map_pop_elem, H::map_push_elem});
+    case M::kSkStorage:
+      return is_one_of(helper, {H::sk_storage_get, H::sk_storage_delete, H::kptr_xchg});
+    case M::kInodeStorage:
+      return is_one_of(helper, {H::inode_storage_get, H::inode_storage_delete, H::kptr_xchg});
+    case M::kTaskStorage:
+      return is_one_of(helper, {H::task_storage_get, H::task_storage_delete, H::kptr_xchg});
+    case M::kCgrpStorage:
+      return is_one_of(helper, {H::cgrp_storage_get, H::cgrp_storage_delete, H::kptr_xchg});
+    case M::kBloomFilter:
+      return is_one_of(helper, {H::map_peek_elem, H::map_push_elem});
+    default:
+      return true;
+  }
+}
+
+/// What the helper allows. \source check_map_func_compatibility(), second half
+bool helper_takes(H helper, M type) {
+  switch (helper) {
+    case H::tail_call:
+      return type == M::kProgArray;
+    case H::perf_event_read:
+    case H::perf_event_output:
+    case H::perf_event_read_value:
+    case H::skb_output:
+    case H::xdp_output:
+      return type == M::kPerfEventArray;
+    case H::ringbuf_output:
+    case H::ringbuf_reserve:
+    case H::ringbuf_query:
+    case H::ringbuf_reserve_dynptr:
+    case H::ringbuf_submit_dynptr:
+    case H::ringbuf_discard_dynptr:
+      return type == M::kRingbuf;
+    case H::user_ringbuf_drain:
+      return type == M::kUserRingbuf;
+    case H::get_stackid:
+      return type == M::kStackTrace;
+    case H::current_task_under_cgroup:
+    case H::skb_under_cgroup:
+      return type == M::kCgroupArray;
+    case H::redirect_map:
+      return is_one_of(type, {M::kDevmap, M::kDevmapHash, M::kCpumap, M::kXskmap});
+    case H::sk_redirect_map:
+    case H::msg_redirect_map:
+    case H::sock_map_update:
+      return type == M::kSockmap;
+    case H::sk_redirect_hash:
+    case H::msg_redirect_hash:
+    case H::sock_hash_update:
+      return type == M::kSockhash;
+    case H::get_local_storage:
+      return is_one_of(type, {M::kCgroupStorage, M::kPercpuCgroupStorage});
+    case H::sk_select_reuseport:
+      return is_one_of(type, {M::kReuseportSockarray, M::kSockmap, M::kSockhash});
+    case H::map_pop_elem:
+      return is_one_of(type, {M::kQueue, M::kStack});
+    case H::map_peek_elem:
+    case H::map_push_elem:
+      return is_one_of(type, {M::kQueue, M::kStack, M::kBloomFilter});
+    case H::map_lookup_percpu_elem:
+      return is_one_of(type, {M::kPercpuArray, M::kPercpuHash, M::kLruPercpuHash});
+    case H::sk_storage_get:
+    case H::sk_storage_delete:
+      return type == M::kSkStorage;
+    case H::inode_storage_get:
+    case H::inode_storage_delete:
+      return type == M::kInodeStorage;
+    case H::task_storage_get:
+    case H::task_storage_delete:
+      return type == M::kTaskStorage;
+    case H::cgrp_storage_get:
+    case H::cgrp_storage_delete:
+      return type == M::kCgrpStorage;
+    default:
+      return true;
+  }
+}
+
+bool is_followed(HelperArg arg) {
+  switch (arg) {
+    case HelperArg::kSpinLock:
+    case HelperArg::kTimer:
+    case HelperArg::kKptrDest:
+    case HelperArg::kKptrRelease:
+    case HelperArg::kDynptr:
+    case HelperArg::kDynptrLocalUninit:
+    case HelperArg::kDynptrRingbufUninit:
+    case HelperArg::kDynptrRingbufRelease:
+    case HelperArg::kRingbufMemRelease:
+    case HelperArg::kBtfSockCommonRelease:
+      return false;
+    default:
+      return true;
+  }
+}
+
+bool is_followed(HelperResult result) {
+  switch (result) {
+    case HelperResult::kVoid:
+    case HelperResult::kInteger:
+    case HelperResult::kLength:
+    case HelperResult::kProcessor:
+    case HelperResult::kMapValue:
+    case HelperResult::kMapValueOrNull:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
 
-HelperRules helper_rules(const HelperInfo& helper) {
-  constexpr std::string_view kGpl[] = {"trace_printk", "perf_event_output"};
-  constexpr std::string_view kReadsPacket[] = {"map_lookup_elem", "map_update_elem", "map_delete_elem",
-                                               "csum_diff"};
-  constexpr std::string_view kWritesMap[] = {"map_update_elem", "map_delete_elem"};
-  HelperRules rules;
-  rules.gpl_only = is_one_of(helper.name, kGpl);
-  rules.reads_packet = is_one_of(helper.name, kReadsPacket);
-  rules.writes_map = is_one_of(helper.name, kWritesMap);
-  rules.moves_packet = helper.name.starts_with("xdp_adjust_");
-  rules.xdp_only = rules.moves_packet || helper.name == "redirect_map";
-  if (helper.name == "get_smp_processor_id") {
-    rules.result_max = kMaxProcessors - 1;
-  }
-  return rules;
-}
-
 bool fits_map(const HelperInfo& helper, MapType type) {
-  const std::string_view name = helper.name;
-  switch (type) {
-    case MapType::kProgArray:
-      return name == "tail_call";
-    case MapType::kPerfEventArray:
-      return name == "perf_event_output";
-    case MapType::kDevmap:
-    case MapType::kDevmapHash:
-    case MapType::kXskmap:
-      return name == "redirect_map" || name == "map_lookup_elem";
-    case MapType::kCpumap:
-      return name == "redirect_map";
-    case MapType::kArrayOfMaps:
-    case MapType::kHashOfMaps:
-      return name == "map_lookup_elem";
-    case MapType::kArray:
-    case MapType::kPercpuArray:
-    case MapType::kHash:
-    case MapType::kPercpuHash:
-    case MapType::kLruHash:
-    case MapType::kLruPercpuHash:
-    case MapType::kLpmTrie:
-      return name == "map_lookup_elem" || name == "map_update_elem" || name == "map_delete_elem";
-    default:
-      return false;  // their own helpers are not in the table
-  }
+  const auto id = static_cast<HelperId>(helper.number);
+  return map_takes(type, id) && helper_takes(id, type);
 }
 
 bool is_read_only(const MapSpec& map) {
@@ -77,14 +181,21 @@ bool is_read_only(const MapSpec& map) {
          map.type == MapType::kDevmapHash;
 }
 
-std::string_view kernel_helper_name(u32 number) {
-  return number < std::size(kNames) ? kNames[number] : "unknown";
+std::string not_followed(const HelperInfo& helper) {
+  for (std::size_t i = 0; i < helper.args.size(); ++i) {
+    if (!is_followed(helper.args[i])) {
+      return fmt::format("argument {}", i + 1);
+    }
+  }
+  if (helper.has(kCallsBack)) {
+    return "the function it calls";
+  }
+  return is_followed(helper.result) ? "" : "its result";
 }
 
 bool is_gpl_compatible(std::string_view license) {
-  constexpr std::string_view kLicenses[] = {"GPL", "GPL v2", "GPL and additional rights",
-                                            "Dual BSD/GPL", "Dual MIT/GPL", "Dual MPL/GPL"};
-  return is_one_of(license, kLicenses);
+  return is_one_of<std::string_view>(license, {"GPL", "GPL v2", "GPL and additional rights", "Dual BSD/GPL",
+                                               "Dual MIT/GPL", "Dual MPL/GPL"});
 }
 
 }  // namespace kiln::verifier

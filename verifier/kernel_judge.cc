@@ -29,7 +29,8 @@ std::vector<struct bpf_insn> for_kernel(const Program& program, const std::vecto
 }
 
 std::uint32_t attach_type(const Program& program) {
-  return program.section.find("devmap") != std::string::npos ? BPF_XDP_DEVMAP : 0;
+  const SectionInfo info = section_info(program.section);
+  return info.type == program.type ? static_cast<std::uint32_t>(info.attach) : 0;
 }
 
 }  // namespace
@@ -86,6 +87,10 @@ int KernelJudge::create_map(std::size_t index) {
 }
 
 Judgement KernelJudge::judge(const Program& program, int log_level) {
+  return judge(program, log_level, attach_type(program));
+}
+
+Judgement KernelJudge::judge(const Program& program, int log_level, std::uint32_t attach_type) {
   Judgement result;
   result.error = error_;
   if (!error_.empty()) {
@@ -97,7 +102,7 @@ Judgement KernelJudge::judge(const Program& program, int log_level) {
   static const std::unique_ptr<char[]> log(new char[kLogBytes]);
   log[0] = 0;
   LIBBPF_OPTS(bpf_prog_load_opts, options);
-  options.expected_attach_type = static_cast<bpf_attach_type>(attach_type(program));
+  options.expected_attach_type = static_cast<bpf_attach_type>(attach_type);
   options.log_level = static_cast<__u32>(log_level);
   options.log_size = log_level == 0 ? 0u : static_cast<__u32>(kLogBytes);
   options.log_buf = log_level == 0 ? nullptr : log.get();

@@ -30,6 +30,7 @@ class KernelJudge {
   static bool available();
   /// \param log_level  0: time only; 1, 2, 4 as the kernel's
   Judgement judge(const Program& program, int log_level);
+  Judgement judge(const Program& program, int log_level, std::uint32_t attach_type);
 
  private:
   int create_map(std::size_t index);

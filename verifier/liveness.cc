@@ -18,19 +18,19 @@ struct UseDef {
   u16 def = 0;
 };
 
-u16 arguments_of(const Decoded& d, const Insn& insn) {
+u16 arguments_of(const Decoded& d, const Insn& insn, ProgramType type) {
   if (d.op != Op::CALL_HELPER) {
     return kArguments;
   }
-  const HelperInfo* helper = find_helper(static_cast<u32>(insn.imm));
+  const HelperInfo* helper = find_helper(static_cast<u32>(insn.imm), type);
   u16 used = helper == nullptr ? kArguments : u16{0};
   for (unsigned i = 0; helper != nullptr && i < helper->args.size(); ++i) {
-    used = static_cast<u16>(used | (helper->args[i] != HelperArg::kNone ? bit(i + 1) : 0));
+    used = static_cast<u16>(used | (is_checked(helper->args[i]) ? bit(i + 1) : 0));
   }
   return used;
 }
 
-UseDef use_def(const Decoded& d, const Insn& insn) {
+UseDef use_def(const Decoded& d, const Insn& insn, ProgramType type) {
   const u16 dst = bit(insn.dst), src = bit(insn.src), both = dst | src;
   switch (d.form) {
     case Form::kAluImm:
@@ -50,7 +50,7 @@ UseDef use_def(const Decoded& d, const Insn& insn) {
     case Form::kJa32:
       return {};
     case Form::kCall:
-      return {arguments_of(d, insn), kCallerSaved};
+      return {arguments_of(d, insn, type), kCallerSaved};
     case Form::kCallx:
       return {static_cast<u16>(kArguments | dst), kCallerSaved};
     case Form::kExit:
@@ -81,7 +81,7 @@ void compute_live_registers(const Program& program, Structure& structure) {
   std::vector<UseDef> effects(size);
   for (u32 at = 0; at < size; ++at) {
     if (structure.code[at].info != nullptr) {
-      effects[at] = use_def(structure.code[at], program.insns[at]);
+      effects[at] = use_def(structure.code[at], program.insns[at], program.type);
       structure.slots[at].uses = effects[at].use;
     }
   }

@@ -118,7 +118,7 @@ std::string_view type_name(RegType type) {
 }
 
 std::string type_name(const Reg& reg) {
-  return std::string(type_name(reg.type)) + (reg.maybe_null ? "_or_null" : "");
+  return (reg.read_only ? "rdonly_" : "") + std::string(type_name(reg.type)) + (reg.maybe_null ? "_or_null" : "");
 }
 
 std::string reg_text(const Reg& reg, u32 frame, const Object& object) {

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "checker.h"
+#include "context_fields.h"
 #include "helper_rules.h"
 
 namespace kiln::verifier {
@@ -23,6 +24,17 @@ std::string_view region_word(RegType type) {
     case RegType::kCtx: return "context ";
     case RegType::kStack: return "stack ";
     default: return "";
+  }
+}
+
+/// nullopt: not known here.
+std::optional<Reg> context_register(ContextValue value) {
+  switch (value) {
+    case ContextValue::kNumber: return Reg::unknown();
+    case ContextValue::kPacket: return Reg::pointer(RegType::kPacket);
+    case ContextValue::kPacketMeta: return Reg::pointer(RegType::kPacketMeta);
+    case ContextValue::kPacketEnd: return Reg::pointer(RegType::kPacketEnd);
+    default: return std::nullopt;
   }
 }
 
@@ -146,19 +158,22 @@ bool Checker::access_map_value(const MemoryAccess& a, const Reg& reg, s64 off) {
 }
 
 bool Checker::access_context(const MemoryAccess& a, const Reg& reg, s64 off) {
+  const bool write = a.access == Access::kWrite;
   if (!check_fixed_pointer(a.reg, reg)) {
     return false;
   }
-  if (a.access == Access::kWrite) {
-    return context_store(program_, off, a.bytes) ||
-           reject("invalid bpf_context access off={} size={}", off, a.bytes);
-  }
-  const auto loaded = context_load(program_, off, a.bytes, a.sign_extend);
-  if (!loaded) {
+  const auto value = context_access(program_.type, rules_.attach, {off, a.bytes, write, a.sign_extend});
+  if (!value) {
     return reject("invalid bpf_context access off={} size={}", off, a.bytes);
   }
-  set_reg(static_cast<unsigned>(a.value_reg),
-          *loaded == RegType::kScalar ? Reg::unknown() : Reg::pointer(*loaded));
+  if (write) {
+    return true;
+  }
+  const auto loaded = context_register(*value);
+  if (!loaded) {
+    return reject("the context's field at off={} is a kind of pointer that this verifier does not follow", off);
+  }
+  set_reg(static_cast<unsigned>(a.value_reg), *loaded);
   return true;
 }
 

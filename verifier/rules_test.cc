@@ -21,7 +21,7 @@ class Rules : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(Rules, OursAsExpected) {
   const Case& c = all_cases()[GetParam()];
-  Object object = standard_object();
+  Object object = case_object();
   object.license = c.license;
   object.programs = {c.program};
   const VerifyResult result = verify(object, object.programs[0], {.log_level = 2});
@@ -35,7 +35,7 @@ TEST_P(Rules, KernelAgrees) {
     GTEST_SKIP() << "bpf(2) is refused here";
   }
   const Case& c = all_cases()[GetParam()];
-  Object object = standard_object();
+  Object object = case_object();
   object.license = c.license;
   KernelJudge judge(object);
   const Judgement kernel = judge.judge(c.program, 1);

@@ -223,13 +223,20 @@ void Checker::load_bytes(unsigned value_reg, u32 frame, s64 low, s64 high) {
   set_reg(value_reg, all_zero ? Reg::constant(0) : Reg::unknown());
 }
 
-/// A helper reads `bytes` bytes.
-bool Checker::read_stack_argument(unsigned number, const Reg& reg, u32 bytes) {
-  if (!check_stack_bounds(number, reg, reg.off, bytes, "read from")) {
+/// Memory of a helper or global function on the stack: read, or also written.
+bool Checker::access_stack_argument(const ArgumentMemory& m, const Reg& reg) {
+  const bool write = m.access == Access::kWrite;
+  if (!check_stack_bounds(m.number, reg, reg.off, m.bytes, write ? "write to" : "read from")) {
     return false;
   }
-  if (bytes > 0) {
-    note_read(reg.frame, reg.bounds.w.smin + reg.off, reg.bounds.w.smax + reg.off + bytes);
+  if (m.bytes == 0) {
+    return true;
+  }
+  if (!m.overwritten || !reg.bounds.is_constant()) {
+    note_read(reg.frame, reg.bounds.w.smin + reg.off, reg.bounds.w.smax + reg.off + m.bytes);
+  }
+  if (write) {
+    clobber_stack(reg, m.bytes);
   }
   return true;
 }

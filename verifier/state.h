@@ -47,6 +47,7 @@ struct Reg {
   RegType type = RegType::kNotInit;
   bool maybe_null = false;  ///< tested against NULL yet to be; kMapValue, kXdpSock, kMapPtr, kMem
   bool precise = false;     ///< scalar: its exact range decided something on the way from here
+  bool read_only = false;   ///< kMem: not to be written
   u8 frame = 0;             ///< kStack: whose
   s32 off = 0;
   u32 id = 0;     ///< scalars: linked copies; packet: same variable part; maybe_null: same origin
@@ -60,7 +61,7 @@ struct Reg {
   u32 base_id() const { return id & ~kIdWithOffset; }
   /// The same to every later check, ids aside.
   bool same_but_id(const Reg& other) const {
-    return type == other.type && maybe_null == other.maybe_null && frame == other.frame &&
+    return type == other.type && maybe_null == other.maybe_null && read_only == other.read_only && frame == other.frame &&
            off == other.off && extra == other.extra && bounds == other.bounds;
   }
 

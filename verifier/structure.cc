@@ -177,8 +177,9 @@ void spread_effects(const Program& program, Structure& structure) {
       bool moves = false, tail = false;
       if (d.op == Op::CALL_HELPER && d.info != nullptr) {
         const HelperInfo* helper = find_helper(static_cast<u32>(program.insns[at].imm));
-        moves = helper != nullptr && helper->name.starts_with("xdp_adjust_");
-        tail = helper != nullptr && helper->name == "tail_call";
+        moves = helper != nullptr && helper->has(kMovesPacket) &&
+                static_cast<HelperId>(helper->number) != HelperId::tail_call;
+        tail = helper != nullptr && static_cast<HelperId>(helper->number) == HelperId::tail_call;
       } else if (d.info != nullptr && d.is_subprogram_call()) {
         const s64 callee = structure.subprogram_at(jump_target(d, program.insns[at], at));
         moves = structure.subprograms[static_cast<std::size_t>(callee)].changes_packet;

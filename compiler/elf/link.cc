@@ -4,7 +4,6 @@
 // they are first met (depth first, as libbpf appends them, so that slot numbers agree).
 #include <algorithm>
 
-#include "elf/section_types.h"
 #include "elf/steps.h"
 
 namespace kiln::elf {
@@ -27,7 +26,7 @@ class Linker {
   Linker(const LoadState& state, const CodeSection& code, const Function& entry) : state_(state) {
     program_.name = entry.name;
     program_.section = code.section->name;
-    const SectionType type = section_type(program_.section);
+    const SectionInfo type = section_info(program_.section);
     program_.type = type.type;
     program_.has_frags = type.has_frags;
   }

@@ -10,7 +10,6 @@
 #include <kiln/disasm.h>
 
 #include "elf/maps.h"
-#include "elf/section_types.h"
 #include "elf/test_objects.h"
 
 namespace kiln::elf {
@@ -301,17 +300,23 @@ TEST(Load, SaysThatTheFileIsCutOff) {
 }
 
 TEST(Load, OldSectionNames) {
-  EXPECT_EQ(section_type("xdp_drop").type, ProgramType::kXdp);
-  EXPECT_EQ(section_type("xdp/anything").type, ProgramType::kXdp);
-  EXPECT_EQ(section_type("xdp_devmap/egress").type, ProgramType::kXdp);
-  EXPECT_EQ(section_type("classifier/ingress").type, ProgramType::kSchedCls);
-  EXPECT_EQ(section_type("socket1").type, ProgramType::kSocketFilter);
-  EXPECT_TRUE(section_type("xdp.frags").has_frags);
-  EXPECT_TRUE(section_type("xdp.frags/devmap").has_frags);
-  EXPECT_FALSE(section_type("xdp_frags").has_frags);
-  EXPECT_EQ(section_type("kprobes").type, ProgramType::kUnspec);
-  EXPECT_EQ(section_type("").type, ProgramType::kUnspec);
-  EXPECT_EQ(section_type("?xdp").type, ProgramType::kXdp);
+  EXPECT_EQ(section_info("xdp_drop").type, ProgramType::kXdp);
+  EXPECT_EQ(section_info("xdp/anything").type, ProgramType::kXdp);
+  EXPECT_EQ(section_info("xdp_devmap/egress").type, ProgramType::kXdp);
+  EXPECT_EQ(section_info("classifier/ingress").type, ProgramType::kSchedCls);
+  EXPECT_EQ(section_info("socket1").type, ProgramType::kSocketFilter);
+  EXPECT_TRUE(section_info("xdp.frags").has_frags);
+  EXPECT_TRUE(section_info("xdp.frags/devmap").has_frags);
+  EXPECT_EQ(section_info("xdp/devmap").attach, AttachType::kXdpDevmap);
+  EXPECT_EQ(section_info("xdp_devmap/egress").attach, AttachType::kXdpDevmap);
+  EXPECT_EQ(section_info("cgroup/connect4").attach, AttachType::kCgroupInet4Connect);
+  EXPECT_EQ(section_info("tc/anything").type, ProgramType::kSchedCls);
+  EXPECT_TRUE(section_info("uprobe.s/f").is_sleepable);
+  EXPECT_FALSE(section_info("uprobe/f").is_sleepable);
+  EXPECT_FALSE(section_info("xdp_frags").has_frags);
+  EXPECT_EQ(section_info("kprobes").type, ProgramType::kUnspec);
+  EXPECT_EQ(section_info("").type, ProgramType::kUnspec);
+  EXPECT_EQ(section_info("?xdp").type, ProgramType::kXdp);
 }
 
 TEST(Load, DataMapNames) {

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Look-up in section_types.def: libbpf's rules first, the older prefix rule last.
-#include "elf/section_types.h"
+#include <kiln/program.h>
 
-namespace kiln::elf {
+namespace kiln {
 namespace {
 
 enum class Match { kExact, kExtra };
+constexpr unsigned kSleepable = 1, kFrags = 2;
 
 struct Row {
   std::string_view name;
   ProgramType type;
   Match match;
+  AttachType attach;
+  unsigned flags;
 };
 
 constexpr Row kRows[] = {
-#define KILN_SECTION(name, type, match) Row{name, ProgramType::type, Match::match},
+#define KILN_SECTION(name, type, match, attach, flags) \
+  Row{name, ProgramType::type, Match::match, AttachType::attach, flags},
 #include "elf/section_types.def"
 };
 
@@ -29,7 +33,7 @@ bool fits(const Row& row, std::string_view name) {
 
 }  // namespace
 
-SectionType section_type(std::string_view name) {
+SectionInfo section_info(std::string_view name) {
   if (name.starts_with('?')) {
     name.remove_prefix(1);
   }
@@ -47,7 +51,10 @@ SectionType section_type(std::string_view name) {
   if (found == nullptr) {
     return {};
   }
-  return {.type = found->type, .has_frags = name == "xdp.frags" || name.starts_with("xdp.frags/")};
+  return {.type = found->type,
+          .attach = found->attach,
+          .has_frags = (found->flags & kFrags) != 0,
+          .is_sleepable = (found->flags & kSleepable) != 0};
 }
 
-}  // namespace kiln::elf
+}  // namespace kiln

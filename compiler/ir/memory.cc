@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Aliasing, and loads of bytes whose value is at hand.
-#include "memory.h"
+#include <kiln/ir_memory.h>
 
 #include <algorithm>
 

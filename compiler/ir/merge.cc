@@ -1,6 +1,449 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Neighbouring narrow accesses become wide ones. Compilers for BPF split what is not known to be aligned into bytes, put
+// together by shifts; the machines below have unaligned loads and stores, and instructions that reverse bytes.
+#include <algorithm>
+#include <tuple>
+#include <unordered_map>
+
 #include <kiln/ir_passes.h>
+
+#include <kiln/ir_memory.h>
+
 namespace kiln::ir {
-void merge_memory(Function&) {}
-void hoist(Function&) {}
-}
+namespace {
+
+constexpr std::size_t kFarthest = 128;  // nodes between accesses that are merged
+constexpr std::size_t kMostLeaves = 16;
+constexpr unsigned kWidths[] = {8, 4, 2};
+
+/// A load in a tree of ors: where its value goes in the result.
+struct Leaf {
+  Id value = kNone;        ///< as it stands in the tree
+  unsigned shift = 0;      ///< bytes
+  Id load = kNone;         ///< kNone: not a load
+  bool swapped = false;    ///< the bytes of a load of several are reversed
+};
+
+class Merger {
+ public:
+  explicit Merger(Function& f) : f_(f) {}
+
+  void run() {
+    count_uses();
+    for (const BlockId block : f_.order) {
+      block_ = block;
+      number();
+      for (const Id id : std::vector<Id>(f_.blocks[block].nodes)) {
+        if (is_or(id) && !part_of_tree(id)) {
+          merge_tree(id);
+        }
+      }
+      merge_stores();
+      rebuild();
+    }
+    f_.sweep();
+  }
+
+ private:
+  const Node& node(Id id) const { return f_.nodes[id]; }
+
+  void count_uses() {
+    uses_.assign(f_.nodes.size(), 0);
+    user_.assign(f_.nodes.size(), kNone);
+    for (const BlockId block : f_.order) {
+      for (const Id id : f_.blocks[block].nodes) {
+        for_operands(f_, id, [&](Id& in) {
+          ++uses_[in];
+          user_[in] = id;
+        });
+      }
+      for_operands(f_.blocks[block].end, [&](Id& in) {
+        ++uses_[in];
+        user_[in] = kNone;
+      });
+    }
+  }
+  bool once(Id id) const { return id < uses_.size() && uses_[id] == 1; }
+
+  void number() {
+    position_.clear();
+    for (std::size_t i = 0; i < f_.blocks[block_].nodes.size(); ++i) {
+      position_[f_.blocks[block_].nodes[i]] = i;
+    }
+  }
+
+  bool is_or(Id id) const { return node(id).op == Op::kOr || node(id).op == Op::kAdd || node(id).op == Op::kXor; }
+  bool part_of_tree(Id id) const {
+    return once(id) && user_[id] != kNone && node(user_[id]).op == node(id).op && node(user_[id]).block == block_ && node(user_[id]).bits == node(id).bits;
+  }
+
+  // ---- loads -------------------------------------------------------------------------------------
+
+  void leaves_of(Id id, Op op, unsigned bits, std::vector<Leaf>& leaves) {
+    for (const Id in : {node(id).in[0], node(id).in[1]}) {
+      if (node(in).op == op && node(in).bits == bits && once(in) && node(in).block == block_ && leaves.size() < kMostLeaves) {
+        leaves_of(in, op, bits, leaves);
+      } else {
+        leaves.push_back(leaf_of(in));
+      }
+    }
+  }
+
+  Leaf leaf_of(Id id) {
+    Leaf leaf{.value = id};
+    unsigned room = 8;  // bytes above which a 32-bit shift loses
+    while (once(id)) {
+      const Node& n = node(id);
+      if (n.op == Op::kShl && f_.is_constant(n.in[1]) && f_.value(n.in[1]) % 8 == 0 && f_.value(n.in[1]) < n.bits) {
+        leaf.shift += static_cast<unsigned>(f_.value(n.in[1]) / 8);
+        room = n.bits == 32 ? std::min(room, 4u) : room;
+      } else if (n.op == Op::kZext) {
+        // Clears what a load of at most that size doesn't have; checked below.
+        if ((f_.nodes[n.in[0]].maybe >> (8 * std::min(n.size, std::uint8_t{7}))) != 0 && n.size < 8) {
+          return leaf;
+        }
+      } else {
+        break;
+      }
+      id = n.in[0];
+    }
+    if (!once(id)) {
+      return leaf;
+    }
+    const Node& n = node(id);
+    const bool swapped = n.op == Op::kSwap && once(n.in[0]) && node(n.in[0]).op == Op::kLoad && node(n.in[0]).size == n.size;
+    const Id load = swapped ? n.in[0] : id;
+    if (node(load).op != Op::kLoad || node(load).is_signed || node(load).block != block_ || !position_.contains(load) ||
+        leaf.shift + node(load).size > room) {
+      return leaf;
+    }
+    leaf.load = load;
+    leaf.swapped = swapped;
+    return leaf;
+  }
+
+  bool same_place(Id a, Id b) const {
+    return node(a).in[0] == node(b).in[0] && node(a).in[1] == node(b).in[1] && node(a).scale == node(b).scale;
+  }
+
+  /// Leaves [from, to), neighbours in the result, as one load. \return its value, or kNone.
+  Id join_leaves(const std::vector<Leaf>& leaves, std::size_t from, std::size_t to, unsigned total) {
+    for (const bool big : {false, true}) {
+      std::int64_t lowest = node(leaves[from].load).imm;
+      bool fits = true;
+      for (std::size_t i = from; i < to && fits; ++i) {
+        const Node& n = node(leaves[i].load);
+        fits = (n.size == 1 || leaves[i].swapped == big) && same_place(leaves[i].load, leaves[from].load);
+        if (i > from) {
+          const Node& before = node(leaves[i - 1].load);
+          fits &= big ? n.imm + n.size == before.imm : before.imm + before.size == n.imm;
+        }
+        lowest = std::min(lowest, n.imm);
+      }
+      if (!fits) {
+        continue;
+      }
+      std::vector<Id> loads;
+      for (std::size_t i = from; i < to; ++i) {
+        loads.push_back(leaves[i].load);
+      }
+      const Id load = wide_load(loads, lowest, total);
+      if (load == kNone) {
+        return kNone;
+      }
+      if (!big) {
+        return load;
+      }
+      const Id swap = make({.op = Op::kSwap, .size = static_cast<std::uint8_t>(total), .in = {load, kNone, kNone}, .slot = node(load).slot});
+      after_[last_].push_back(swap);
+      return swap;
+    }
+    return kNone;
+  }
+
+  Id make(Node made) {
+    made.block = block_;
+    const Id id = f_.make(made);
+    f_.nodes[id].maybe = made.op == Op::kLoad || made.op == Op::kSwap ? (made.size == 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * made.size)) - 1) : ~std::uint64_t{0};
+    return id;
+  }
+
+  /// One load in place of several, at the last of them or the first; kNone if something between may write their bytes.
+  Id wide_load(const std::vector<Id>& loads, std::int64_t lowest, unsigned total) {
+    std::size_t first = ~std::size_t{0}, last = 0;
+    for (const Id id : loads) {
+      first = std::min(first, position_.at(id));
+      last = std::max(last, position_.at(id));
+    }
+    if (last - first > kFarthest) {
+      return kNone;
+    }
+    // A load may move over a store of other bytes.
+    bool down = true, up = true;
+    for (std::size_t i = first + 1; i < last; ++i) {
+      const Id id = f_.blocks[block_].nodes[i];
+      const Op op = node(id).op;
+      if (op == Op::kCall || op == Op::kCallLocal || op == Op::kTailCall) {
+        return kNone;
+      }
+      if (!is_access(op) || op == Op::kLoad) {
+        continue;
+      }
+      const Access written = access_of(f_, id);
+      for (const Id load : loads) {
+        const bool alias = may_alias(access_of(f_, load), written);
+        (position_.at(load) < i ? down : up) &= !alias;
+      }
+    }
+    if (!down && !up) {
+      return kNone;
+    }
+    last_ = f_.blocks[block_].nodes[down ? last : first];
+    Node wide = node(last_);
+    wide.imm = lowest;
+    wide.size = static_cast<std::uint8_t>(total);
+    const Id id = make(wide);
+    after_[last_].push_back(id);
+    return id;
+  }
+
+  void merge_tree(Id root) {
+    std::vector<Leaf> leaves;
+    leaves_of(root, node(root).op, node(root).bits, leaves);
+    std::stable_sort(leaves.begin(), leaves.end(), [](const Leaf& a, const Leaf& b) {
+      return (a.load == kNone) != (b.load == kNone) ? b.load == kNone : a.load != kNone && a.shift < b.shift;
+    });
+    std::vector<Id> parts;
+    bool merged = false;
+    for (std::size_t i = 0; i < leaves.size();) {
+      std::size_t taken = 0;
+      for (const unsigned width : kWidths) {
+        const std::size_t end = run_of(leaves, i, width);
+        const Id value = end == 0 ? kNone : join_leaves(leaves, i, end, width);
+        if (value != kNone) {
+          parts.push_back(shifted(root, value, leaves[i].shift));
+          taken = end - i;
+          merged = true;
+          break;
+        }
+      }
+      if (taken == 0) {
+        parts.push_back(leaves[i].value);
+        taken = 1;
+      }
+      i += taken;
+    }
+    if (!merged) {
+      return;
+    }
+    Id value = parts[0];
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+      value = make({.op = node(root).op, .bits = node(root).bits, .in = {value, parts[i], kNone}, .slot = node(root).slot});
+      before_[root].push_back(value);
+    }
+    f_.replace(root, value);
+  }
+  /// One past the last of the leaves that fill `width` bytes from leaf `from` on, or 0.
+  std::size_t run_of(const std::vector<Leaf>& leaves, std::size_t from, unsigned width) const {
+    const unsigned start = leaves[from].shift;
+    unsigned filled = 0;
+    std::size_t at = from;
+    while (at < leaves.size() && leaves[at].load != kNone && leaves[at].shift == start + filled && filled < width) {
+      filled += node(leaves[at].load).size;
+      ++at;
+    }
+    return filled == width && at - from >= 2 ? at : 0;
+  }
+  Id shifted(Id root, Id value, unsigned bytes) {
+    if (bytes == 0) {
+      return value;
+    }
+    const Id id = make({.op = Op::kShl, .bits = node(root).bits, .in = {value, f_.constant(8 * bytes), kNone}, .slot = node(root).slot});
+    before_[root].push_back(id);
+    return id;
+  }
+
+  // ---- stores ------------------------------------------------------------------------------------
+
+  void merge_stores() {
+    pending_.clear();
+    for (const Id id : std::vector<Id>(f_.blocks[block_].nodes)) {
+      const Op op = node(id).op;
+      if (op == Op::kCall || op == Op::kCallLocal || op == Op::kTailCall) {
+        flush();
+      } else if (is_access(op)) {
+        const Access access = access_of(f_, id);
+        if (std::any_of(pending_.begin(), pending_.end(), [&](Id p) { return may_alias(access_of(f_, p), access); })) {
+          flush();
+        }
+        if (op == Op::kStore) {
+          pending_.push_back(id);
+        }
+      }
+    }
+    flush();
+  }
+
+  /// The stores that wait, none of which touches the bytes of another.
+  void flush() {
+    std::vector<Id> stores = std::move(pending_);
+    pending_.clear();
+    std::sort(stores.begin(), stores.end(), [this](Id a, Id b) {
+      const Node &x = node(a), &y = node(b);
+      return std::tuple(x.in[0], x.in[1], x.scale, x.imm) < std::tuple(y.in[0], y.in[1], y.scale, y.imm);
+    });
+    for (std::size_t i = 0; i + 1 < stores.size();) {
+      std::size_t taken = 1;
+      for (const unsigned width : kWidths) {
+        std::size_t end = i;
+        std::int64_t at = node(stores[i]).imm;
+        const std::int64_t stop = at + width;
+        while (end < stores.size() && at < stop && same_place(stores[end], stores[i]) && node(stores[end]).imm == at) {
+          at += node(stores[end]).size;
+          ++end;
+        }
+        if (at == stop && end - i >= 2 && join_stores(stores, i, end, width)) {
+          taken = end - i;
+          break;
+        }
+      }
+      i += taken;
+    }
+  }
+
+  bool join_stores(const std::vector<Id>& stores, std::size_t from, std::size_t to, unsigned total) {
+    std::size_t last = 0;
+    for (std::size_t i = from; i < to; ++i) {
+      last = std::max(last, position_.at(stores[i]));
+    }
+    const Id at = f_.blocks[block_].nodes[last];
+    const Id value = joined_value(stores, from, to, total, at);
+    if (value == kNone) {
+      return false;
+    }
+    Node wide = node(stores[from]);
+    wide.size = static_cast<std::uint8_t>(total);
+    wide.in[2] = value;
+    const Id store = make(wide);
+    after_[at].push_back(store);
+    for (std::size_t i = from; i < to; ++i) {
+      f_.nodes[stores[i]].block = kNone;
+    }
+    return true;
+  }
+
+  Id joined_value(const std::vector<Id>& stores, std::size_t from, std::size_t to, unsigned total, Id at) {
+    const std::int64_t base = node(stores[from]).imm;
+    if (std::all_of(stores.begin() + static_cast<std::ptrdiff_t>(from), stores.begin() + static_cast<std::ptrdiff_t>(to),
+                    [this](Id id) { return f_.is_constant(node(id).in[2]); })) {
+      std::uint64_t value = 0;
+      for (std::size_t i = from; i < to; ++i) {
+        const Node& n = node(stores[i]);
+        const std::uint64_t mask = n.size == 8 ? ~std::uint64_t{0} : (std::uint64_t{1} << (8 * n.size)) - 1;
+        value |= (f_.value(n.in[2]) & mask) << (8 * (n.imm - base));
+      }
+      return f_.constant(value);
+    }
+    if (const Id value = from_pieces(stores, from, to, total, at); value != kNone) {
+      return value;
+    }
+    return from_loads(stores, from, to, total);
+  }
+
+  /// Below extensions that keep at least `bytes`.
+  Id stripped(Id id, unsigned bytes) const {
+    while (node(id).op == Op::kZext && node(id).size >= bytes) {
+      id = node(id).in[0];
+    }
+    return id;
+  }
+  /// The value of which this is the part from some byte on, and that byte.
+  std::pair<Id, std::int64_t> piece(Id id, unsigned bytes) const {
+    id = stripped(id, bytes);
+    const Node& n = node(id);
+    if (n.op == Op::kShr && f_.is_constant(n.in[1]) && f_.value(n.in[1]) % 8 == 0 && f_.value(n.in[1]) < n.bits) {
+      const auto shift = static_cast<std::int64_t>(f_.value(n.in[1]) / 8);
+      return {stripped(n.in[0], n.bits == 32 ? 4 : 8), shift + bytes > n.bits / 8 ? -1 : shift};
+    }
+    return {id, 0};
+  }
+
+  Id from_pieces(const std::vector<Id>& stores, std::size_t from, std::size_t to, unsigned total, Id at) {
+    const std::int64_t base = node(stores[from]).imm;
+    const Id whole = piece(node(stores[to - 1]).in[2], node(stores[to - 1]).size).first;
+    const Id other = piece(node(stores[from]).in[2], node(stores[from]).size).first;
+    for (const bool big : {false, true}) {
+      bool fits = true;
+      for (std::size_t i = from; i < to && fits; ++i) {
+        const Node& n = node(stores[i]);
+        const auto [value, byte] = piece(n.in[2], n.size);
+        const std::int64_t expected = big ? total - (n.imm - base) - n.size : n.imm - base;
+        fits = stripped(value, total) == stripped(big ? other : whole, total) && byte == expected && (!big || n.size == 1);
+      }
+      if (!fits) {
+        continue;
+      }
+      const Id value = stripped(big ? other : whole, total);
+      if (!big) {
+        return value;
+      }
+      const Id swap = make({.op = Op::kSwap, .size = static_cast<std::uint8_t>(total), .in = {value, kNone, kNone}, .slot = node(at).slot});
+      after_[at].push_back(swap);
+      return swap;
+    }
+    return kNone;
+  }
+
+  Id from_loads(const std::vector<Id>& stores, std::size_t from, std::size_t to, unsigned total) {
+    std::vector<Id> loads;
+    const std::int64_t base = node(stores[from]).imm;
+    for (std::size_t i = from; i < to; ++i) {
+      const Node& n = node(stores[i]);
+      const Id load = n.in[2];
+      if (node(load).op != Op::kLoad || node(load).size != n.size || !once(load) || node(load).block != block_ || !position_.contains(load)) {
+        return kNone;
+      }
+      loads.push_back(load);
+      if (!same_place(load, loads[0]) || node(load).imm - node(loads[0]).imm != n.imm - base) {
+        return kNone;
+      }
+    }
+    return wide_load(loads, node(loads[0]).imm, total);
+  }
+
+  void rebuild() {
+    if (before_.empty() && after_.empty()) {
+      return;
+    }
+    std::vector<Id> nodes;
+    const auto append = [&](const std::unordered_map<Id, std::vector<Id>>& made, Id id) {
+      if (const auto at = made.find(id); at != made.end()) {
+        nodes.insert(nodes.end(), at->second.begin(), at->second.end());
+      }
+    };
+    for (const Id id : f_.blocks[block_].nodes) {
+      append(before_, id);
+      nodes.push_back(id);
+      append(after_, id);
+    }
+    f_.blocks[block_].nodes = std::move(nodes);
+    before_.clear();
+    after_.clear();
+  }
+
+  Function& f_;
+  BlockId block_ = 0;
+  std::vector<std::uint32_t> uses_;
+  std::vector<Id> user_;
+  std::unordered_map<Id, std::size_t> position_;
+  std::unordered_map<Id, std::vector<Id>> before_, after_;
+  std::vector<Id> pending_;
+  Id last_ = kNone;  ///< after which wide_load() put its load
+};
+
+}  // namespace
+
+void merge_memory(Function& f) { Merger(f).run(); }
+
+}  // namespace kiln::ir

@@ -2,16 +2,17 @@
 //
 // Stack slots that become values: bytes below R10 that are only ever reached by loads and stores at constant offsets.
 //
-// Bytes that others may reach (a helper's argument, a function's, a pointer that was computed or stored) stay in memory, as
-// does what may be read before it was written: then the bytes are whoever's were there before. Slots are cut
-// into pieces at the ends of stores; a load of several pieces puts them together, of part of one takes it out.
+// Bytes that others may reach (a function's argument, a pointer that was computed or stored) stay in memory, as does
+// what may be read before it was written: then the bytes are whoever's were there before. Slots are cut into pieces at the
+// ends of stores; a load of several pieces puts them together, of part of one takes it out. A helper that
+// reads a known number of bytes and keeps no pointer (a key, a value) is given them right before the call.
 #include <algorithm>
 #include <bitset>
 
 #include <kiln/helpers.h>
 #include <kiln/ir_passes.h>
 
-#include "memory.h"
+#include <kiln/ir_memory.h>
 
 namespace kiln::ir {
 namespace {
@@ -19,6 +20,12 @@ namespace {
 constexpr std::int64_t kBytes = 1024;  // below R10 that are looked at; inlined functions' frames lie below 512
 constexpr std::size_t kMostPieces = 64;
 constexpr std::size_t kMostPerLoad = 8;
+
+/// A helper's call that reads stack bytes.
+struct Reader {
+  Id call = kNone;
+  std::int64_t offset = 0, bytes = 0;
+};
 
 struct Piece {
   std::int64_t begin = 0, end = 0;
@@ -90,7 +97,7 @@ class StackPromotion {
     }
     if (n.op == Op::kCall || n.op == Op::kCallLocal || n.op == Op::kTailCall) {
       for (std::uint32_t i = 0; i < n.count; ++i) {
-        argument(n, i);
+        argument(id, i);
       }
       return;
     }
@@ -104,7 +111,8 @@ class StackPromotion {
     });
   }
 
-  void argument(const Node& n, std::uint32_t i) {
+  void argument(Id id, std::uint32_t i) {
+    const Node& n = f_.nodes[id];
     const auto offset = frame_offset(f_, f_.operands[n.list + i]);
     if (!offset) {
       return;
@@ -114,10 +122,15 @@ class StackPromotion {
       i == 5 ? escape(-kBytes, *offset) : escape_all();
       return;
     }
-    escape(*offset, *offset + argument_bytes(n, i));
+    const std::int64_t bytes = argument_bytes(n, i);
+    if (bytes < kBytes && *offset >= -kBytes && *offset + bytes <= 0) {
+      readers_.push_back({id, *offset, bytes});
+    } else {
+      escape(*offset, *offset + kBytes);
+    }
   }
 
-  /// How many bytes a helper may reach from an argument.
+  /// How many bytes a helper reads from an argument; kBytes: who knows, and it may write.
   std::int64_t argument_bytes(const Node& n, std::uint32_t i) const {
     const HelperInfo* helper = find_helper(static_cast<std::uint32_t>(n.imm));
     const Node& first = f_.nodes[f_.operands[n.list]];
@@ -127,6 +140,10 @@ class StackPromotion {
     }
     if (helper != nullptr && map_known && helper->args[i] == HelperArg::kMapValue) {
       return f_.maps[static_cast<std::size_t>(first.imm)].value;
+    }
+    const bool sized = helper != nullptr && i + 1 < n.count && (helper->args[i] == HelperArg::kMemReadonly || helper->args[i] == HelperArg::kMemReadonlyOrNull);
+    if (sized && f_.is_constant(f_.operands[n.list + i + 1])) {
+      return static_cast<std::int64_t>(std::min<std::uint64_t>(f_.value(f_.operands[n.list + i + 1]), kBytes));
     }
     return kBytes;
   }
@@ -166,7 +183,11 @@ class StackPromotion {
 
   template <typename Visit>
   void for_pieces(const Node& n, Visit&& visit) const {
-    for (std::int64_t at = n.imm; at < n.imm + n.size;) {
+    for_pieces(n.imm, n.imm + n.size, visit);
+  }
+  template <typename Visit>
+  void for_pieces(std::int64_t begin, std::int64_t end, Visit&& visit) const {
+    for (std::int64_t at = begin; at < end;) {
       const std::uint32_t piece = piece_at_[index(at)];
       visit(piece);
       at = piece == kNone ? at + 1 : pieces_[piece].end;
@@ -204,6 +225,15 @@ class StackPromotion {
       std::uint64_t have = in(block);
       for (const Id id : f_.blocks[block].nodes) {
         const Node& n = f_.nodes[id];
+        for (const Reader& reader : readers_) {
+          if (reader.call == id) {
+            for_pieces(reader.offset, reader.offset + reader.bytes, [&](std::uint32_t p) {
+              if (p < pieces_.size()) {
+                pieces_[p].good &= p < kMostPieces && (have >> p & 1) != 0;
+              }
+            });
+          }
+        }
         if (!direct(n)) {
           continue;
         }
@@ -224,24 +254,34 @@ class StackPromotion {
     for (bool changed = true; changed;) {
       changed = false;
       for (const Id id : accesses_) {
-        bool all = true, any = false;
-        std::size_t count = 0;
-        for_pieces(f_.nodes[id], [&](std::uint32_t p) {
-          const bool good = p != kNone && pieces_[p].good;
-          all &= good;
-          any |= good;
-          ++count;
-        });
-        if (any && (!all || count > kMostPerLoad)) {
-          for_pieces(f_.nodes[id], [&](std::uint32_t p) {
-            if (p != kNone) {
-              changed |= pieces_[p].good;
-              pieces_[p].good = false;
-            }
-          });
-        }
+        changed |= all_or_none(f_.nodes[id].imm, f_.nodes[id].imm + f_.nodes[id].size, kMostPerLoad);
+      }
+      for (const Reader& reader : readers_) {
+        changed |= all_or_none(reader.offset, reader.offset + reader.bytes, kMostPieces);
       }
     }
+  }
+
+  bool all_or_none(std::int64_t begin, std::int64_t end, std::size_t most) {
+    bool all = true, any = false, changed = false;
+    std::size_t count = 0;
+    for_pieces(begin, end, [&](std::uint32_t p) {
+      const bool good = p != kNone && pieces_[p].good;
+      // A helper's bytes are put in place whole: no piece may stick out of them.
+      all &= good && (most == kMostPerLoad || (pieces_[p].begin >= begin && pieces_[p].end <= end));
+      any |= good;
+      ++count;
+    });
+    if (!any || (all && count <= most)) {
+      return false;
+    }
+    for_pieces(begin, end, [&](std::uint32_t p) {
+      if (p != kNone) {
+        changed |= pieces_[p].good;
+        pieces_[p].good = false;
+      }
+    });
+    return changed;
   }
 
   bool promoted(const Node& n) const {
@@ -309,6 +349,11 @@ class StackPromotion {
     f_.blocks[block].nodes.clear();  // phis may be put here meanwhile
     for (const Id id : old) {
       const Node n = f_.nodes[id];
+      for (const Reader& reader : readers_) {
+        if (reader.call == id) {
+          put_in_place(nodes, block, reader, now, variables);
+        }
+      }
       if (!promoted(n)) {
         nodes.push_back(id);
         continue;
@@ -329,6 +374,27 @@ class StackPromotion {
     auto& made = f_.blocks[block].nodes;  // phis
     made.insert(made.end(), nodes.begin(), nodes.end());
     std::stable_partition(made.begin(), made.end(), [this](Id id) { return f_.nodes[id].op == Op::kPhi; });
+  }
+
+  /// Stores of what a helper is about to read, as wide as they can be.
+  void put_in_place(std::vector<Id>& nodes, BlockId block, const Reader& reader, const std::vector<Id>& now, VariableBuilder& variables) {
+    if (piece_at_[index(reader.offset)] == kNone || !pieces_[piece_at_[index(reader.offset)]].good) {
+      return;
+    }
+    const std::int64_t end = reader.offset + reader.bytes;
+    for (std::int64_t at = reader.offset; at < end;) {
+      std::uint8_t size = 8;
+      while (at + size > end) {
+        size /= 2;
+      }
+      Node store{.op = Op::kStore, .size = size, .region = static_cast<ValueKinds>(ValueKind::kStack), .in = {f_.frame, kNone, kNone}, .imm = at, .slot = f_.nodes[reader.call].slot};
+      std::vector<std::pair<std::uint32_t, Id>> parts;
+      for_pieces(store, [&](std::uint32_t p) { parts.emplace_back(p, now[p] != kNone ? now[p] : variables.read_start(block, p)); });
+      store.in[2] = put_together(nodes, block, store, parts);
+      store.block = block;
+      nodes.push_back(f_.make(store));
+      at += size;
+    }
   }
 
   Id put_together(std::vector<Id>& nodes, BlockId block, const Node& n, const std::vector<std::pair<std::uint32_t, Id>>& parts) {
@@ -352,6 +418,7 @@ class StackPromotion {
   Function& f_;
   std::bitset<kBytes> escaped_;
   std::vector<Id> accesses_;
+  std::vector<Reader> readers_;
   std::size_t stores_ = 0;
   std::vector<Piece> pieces_;
   std::array<std::uint32_t, kBytes> piece_at_{};

@@ -18,11 +18,7 @@
 
 namespace kiln::lowering {
 
-/// Numbers of helpers.def that the lowering tells apart.
-enum class Helper : std::uint32_t {
-#define KILN_HELPER(number, name, result, a1, a2, a3, a4, a5, engines) name = number,
-#include <kiln/helpers.def>
-};
+using Helper = HelperId;
 
 /// Bytes that a helper reads: [reg + offset].
 struct Operand {

@@ -66,6 +66,7 @@ void add_speed_options(CLI::App& verb, SpeedOptions& options) {
   verb.add_option("--cores", options.cores, "cores of the NIC that run")->check(CLI::Range(1, 32));
   verb.add_option("--threads", options.threads, "hardware threads of each core that run")
       ->check(CLI::Range(1, 16));
+  verb.add_option("--passes", options.passes, "of the JIT's optimiser: a,b or -a,-b, all, none");
   verb.add_option_function<double>(
           "--clock",
           [&options](double mhz) {

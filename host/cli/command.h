@@ -43,6 +43,9 @@ std::string engine_table(const std::vector<EngineReport>& reports, const SpeedOp
 std::string speed_sentence(const std::string& program, const std::vector<EngineReport>& reports,
                            const SpeedOptions& options);
 
+/// Every row of the helper table, on standard output (info --helpers).
+void list_helpers(bool json);
+
 /// Each verb registers itself; its exit status goes to `status`.
 void add_info(CLI::App& app, int& status);
 void add_disasm(CLI::App& app, int& status);

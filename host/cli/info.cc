@@ -175,8 +175,19 @@ int info(const ObjectOptions& options) {
 void add_info(CLI::App& app, int& status) {
   auto* verb = app.add_subcommand("info", "what an object holds and which engines can run it");
   auto options = std::make_shared<ObjectOptions>();
-  add_object_options(*verb, *options);
-  verb->callback([options, &status] { status = info(*options); });
+  auto helpers = std::make_shared<bool>(false);
+  add_object_options(*verb, *options, false);
+  verb->add_flag("--helpers", *helpers, "list all helpers instead: who may call them, which engines carry them");
+  verb->callback([options, helpers, &status] {
+    if (*helpers) {
+      list_helpers(options->json);
+      status = kDone;
+    } else if (options->object.empty()) {
+      status = fail(Error{Errc::kUsage, "info: name an object, or give --helpers"});
+    } else {
+      status = info(*options);
+    }
+  });
 }
 
 }  // namespace kiln::cli

@@ -110,7 +110,7 @@ int run(const RunOptions& options) {
     return fail(prepared.error());
   }
   auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads,
-                                             .handover = options.speed.handover});
+                                             .handover = options.speed.handover, .passes = options.speed.passes});
   if (!engine) {
     return fail(engine.error());
   }

@@ -28,6 +28,7 @@ struct Checked {
   const Program* program;
   VerifyResult result;
   std::optional<KernelVerdict> kernel;
+  std::string unasked;  ///< why the kernel could not be asked about this program
 };
 
 const char* verdict_word(bool accepted) { return accepted ? "accept" : "reject"; }
@@ -53,6 +54,8 @@ nlohmann::ordered_json to_json(const Checked& checked) {
                       {"message", checked.kernel->message},
                       {"processed", checked.kernel->processed},
                       {"time_us", checked.kernel->time_us}};
+  } else if (!checked.unasked.empty()) {
+    json["kernel"] = {{"error", checked.unasked}};
   }
   return json;
 }
@@ -72,6 +75,8 @@ void print_text(const Checked& checked, int log) {
     fmt::print("    kernel: {}{}{}, {} processed, {:.0f} us\n", verdict_word(checked.kernel->accepted),
                checked.kernel->accepted ? "" : ": ", checked.kernel->accepted ? "" : checked.kernel->message,
                checked.kernel->processed, checked.kernel->time_us);
+  } else if (!checked.unasked.empty()) {
+    fmt::print("    kernel: not asked: {}\n", checked.unasked);
   }
 }
 
@@ -128,15 +133,19 @@ int verify_object(const VerifyCliOptions& options) {
   std::size_t different = 0;
   for (std::size_t i : *chosen) {
     const Program& program = object->programs[i];
-    Checked checked{&program, verify(*object, program, {.log_level = options.log}), std::nullopt};
+    Checked checked{&program, verify(*object, program, {.log_level = options.log}), std::nullopt, ""};
     rejected += checked.result.accepted ? 0 : 1;
     if (options.kernel) {
       auto kernel = kernel_verify(*object, program);
-      if (!kernel) {
+      if (!kernel && kernel.error().code != Errc::kUnsupported) {
         return fail(kernel.error());
       }
-      different += kernel->accepted != checked.result.accepted ? 1 : 0;
-      checked.kernel = std::move(kernel).value();
+      if (kernel) {
+        different += kernel->accepted != checked.result.accepted ? 1 : 0;
+        checked.kernel = std::move(kernel).value();
+      } else {
+        checked.unasked = kernel.error().message;
+      }
     }
     if (options.object.json) {
       json["programs"].push_back(to_json(checked));

@@ -18,18 +18,16 @@ namespace {
 constexpr std::uint32_t kLogStatistics = 4;     // BPF_LOG_STATS
 constexpr std::uint32_t kLogBytes = 16u << 20;  // the pages that are not written cost nothing
 
-bool in_section(const Program& program, std::string_view part) {
-  return program.type == ProgramType::kXdp && program.section.find(part) != std::string::npos;
+/// What the section asks for, if it is one for programs of the type.
+SectionInfo section_of(const Program& program) {
+  const SectionInfo info = section_info(program.section);
+  return info.type == program.type ? info : SectionInfo{};
 }
 
 bpf_attach_type attach_type(const Program& program) {
-  if (in_section(program, "/devmap")) {
-    return BPF_XDP_DEVMAP;
-  }
-  if (in_section(program, "/cpumap")) {
-    return BPF_XDP_CPUMAP;
-  }
-  return program.type == ProgramType::kXdp ? BPF_XDP : bpf_attach_type{};
+  const AttachType attach = section_of(program).attach;
+  return program.type == ProgramType::kXdp && attach == AttachType::kNone ? BPF_XDP
+                                                                         : static_cast<bpf_attach_type>(attach);
 }
 
 /// Lines that tell the state before an instruction or show the source are not the reason.
@@ -42,7 +40,8 @@ bool is_trace(std::string_view line) {
 }  // namespace
 
 bool runs_from_map(const Program& program) {
-  return in_section(program, "/devmap") || in_section(program, "/cpumap");
+  const AttachType attach = section_of(program).attach;
+  return attach == AttachType::kXdpDevmap || attach == AttachType::kXdpCpumap;
 }
 
 Loaded load_program(const Object& object, const Program& program, std::span<const int> maps,
@@ -54,7 +53,8 @@ Loaded load_program(const Object& object, const Program& program, std::span<cons
   bpf_prog_load_opts options{};
   options.sz = sizeof options;
   options.expected_attach_type = attach_type(program);
-  options.prog_flags = program.has_frags ? BPF_F_XDP_HAS_FRAGS : 0;
+  options.prog_flags = (program.has_frags ? BPF_F_XDP_HAS_FRAGS : 0u) |
+                       (section_of(program).is_sleepable ? BPF_F_SLEEPABLE : 0u);
   options.fd_array = maps.data();
   options.log_level = log_level | kLogStatistics;
   options.log_buf = log.get();

@@ -33,6 +33,22 @@ enum class ProgramType : std::uint32_t {
 };
 std::string_view program_type_name(ProgramType type);
 
+/// enum bpf_attach_type, as far as sections ask for one.
+enum class AttachType : std::uint32_t {
+#define KILN_ATTACH_TYPE(enumerator, number) enumerator = number,
+#include <kiln/attach_types.def>
+};
+
+/// What a section's name says about the programs in it (elf/section_types.def).
+struct SectionInfo {
+  ProgramType type = ProgramType::kUnspec;  ///< kUnspec: no such name
+  AttachType attach = AttachType::kNone;
+  bool has_frags = false;
+  bool is_sleepable = false;
+};
+/// A leading '?' (libbpf: do not load by default) is passed over.
+SectionInfo section_info(std::string_view name);
+
 /// A map as the object describes it. Sizes in bytes.
 struct MapSpec {
   std::string name;

@@ -24,6 +24,7 @@ struct SpeedOptions {
   std::uint32_t cores = 1;
   std::uint32_t threads = 8;
   bool handover = true;  ///< NIC (prepare.h)
+  std::string passes = "all";            ///< of the JIT's optimiser
   MeasureOptions measure;
 };
 

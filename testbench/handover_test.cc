@@ -233,7 +233,7 @@ TEST(NicHandover, SharesMapsWithTheRunningCores) {
   const Subject subject = feature("handover_shared");
   const Prepared& p = *subject.prepared;
   for (const auto& [cores, threads] :
-       {std::pair{1u, 1u}, std::pair{1u, 8u}, std::pair{1u, 16u}, std::pair{2u, 8u}, std::pair{4u, 16u}}) {
+       {std::pair{1u, 1u}, std::pair{1u, 8u}, std::pair{2u, 2u}}) {
     SCOPED_TRACE(fmt::format("{} cores of {} threads", cores, threads));
     auto nic = make_nic(with_host(cores, threads));
     auto environment = p.environment;

@@ -53,6 +53,7 @@ struct CodeSection {
 struct Extern {
   bool is_kconfig = false;
   std::uint32_t kconfig_offset = 0;  ///< of its value in the .kconfig map
+  bool is_set = false;               ///< the running kernel has the setting
 };
 
 struct LoadState {

@@ -3,7 +3,10 @@
 // load_object(): what libbpf can't be asked (subprograms, lines, slots, old forms) and what it says
 // of objects that it does not take. libbpf_test.cc compares the rest.
 #include <gtest/gtest.h>
+#include <sys/utsname.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <cstring>
 
 #include <kiln/btf.h>
@@ -227,6 +230,20 @@ TEST(Load, WeakExternsAreZero) {
   EXPECT_NE(text.find("call unknown#2002000000"), std::string::npos) << text;
 }
 
+TEST(Load, SettingsAreTheRunningKernels) {
+  KILN_NEEDS_COMPILED_PROGRAMS();
+  const Object object = load("externs_VERSION");
+  const MapSpec* kconfig = find_map(object, "externs.kconfig");
+  ASSERT_NE(kconfig, nullptr);
+  struct utsname host {};
+  ASSERT_EQ(uname(&host), 0);
+  unsigned major = 0, minor = 0, patch = 0, value = 0;
+  ASSERT_GE(std::sscanf(host.release, "%u.%u.%u", &major, &minor, &patch), 2);
+  ASSERT_GE(kconfig->initial.size(), sizeof value);
+  std::memcpy(&value, kconfig->initial.data(), sizeof value);
+  EXPECT_EQ(value, major << 16 | minor << 8 | std::min(patch, 255u));
+}
+
 TEST(Load, SaysWhatIsMissing) {
   KILN_NEEDS_COMPILED_PROGRAMS();
   const std::string kconfig = error_of("externs_STRONG_KCONFIG");
@@ -234,8 +251,7 @@ TEST(Load, SaysWhatIsMissing) {
   EXPECT_NE(kconfig.find("externs.bpf.c:"), std::string::npos)
       << "names the source line: " << kconfig;
   EXPECT_TRUE(kconfig.ends_with(
-      "extern 'LINUX_KERNEL_VERSION' can't be resolved: a setting of a kernel's configuration "
-      "(__kconfig), and Kiln has no kernel"))
+      "extern 'CONFIG_NOTHING_SETS' can't be resolved: a setting (__kconfig) that the running kernel does not have"))
       << kconfig;
   EXPECT_NE(error_of("externs_STRONG_KSYM")
                 .find("extern 'no_such_symbol' can't be resolved: a symbol of the kernel"),

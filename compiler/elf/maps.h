@@ -19,7 +19,7 @@ Result<void> collect_legacy_maps(LoadState& state);
 Result<void> collect_btf_maps(LoadState& state, std::vector<InnerMap>& inner);
 /// Each of .data*, .rodata*, .bss* is one array with one element.
 Result<void> collect_data_maps(LoadState& state);
-/// Variables of .kconfig: weak ones are a read-only array of zeros.
+/// Variables of .kconfig: a read-only array with the running kernel's settings, zeros where it has none.
 Result<void> collect_externs(LoadState& state);
 
 /// libbpf's name for a global-data map: "xdpfilt_.rodata", but ".rodata.config" in full.

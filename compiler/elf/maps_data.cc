@@ -10,6 +10,7 @@
 #include <array>
 #include <cctype>
 
+#include "elf/kconfig.h"
 #include "elf/maps.h"
 #include "elf/relocations.h"
 
@@ -131,14 +132,21 @@ Result<void> collect_externs(LoadState& state) {
   }
   const Btf& btf = *state.btf;
   std::uint64_t bytes = 0;
+  std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> values;
   for (std::uint32_t id = 1; id < btf.count(); ++id) {
     const bool is_kconfig = btf.kind(id) == BtfKind::kDatasec && btf.name(id) == ".kconfig";
     const bool is_ksyms = btf.kind(id) == BtfKind::kDatasec && btf.name(id) == ".ksyms";
     for (std::uint32_t i = 0; (is_kconfig || is_ksyms) && i < btf.vlen(id); ++i) {
       const Btf::Variable variable = btf.variable(id, i);
-      state.externs[btf.name(variable.type)] = {
-          .is_kconfig = is_kconfig, .kconfig_offset = static_cast<std::uint32_t>(bytes)};
+      Extern& external = state.externs[btf.name(variable.type)];
+      external = {.is_kconfig = is_kconfig, .kconfig_offset = static_cast<std::uint32_t>(bytes)};
       if (is_kconfig) {
+        auto value = setting(btf.name(variable.type), btf, btf.target(variable.type), kernel_configuration());
+        if (!value) {
+          return state.elf.error("{}", value.error().message);
+        }
+        external.is_set = !value->empty();
+        values.emplace_back(bytes, std::move(value).value());
         bytes += (std::uint64_t{btf.size_of(variable.type).value_or(0)} + 7) / 8 * 8;
       }
       if (bytes > kMaxBytes) {
@@ -148,8 +156,11 @@ Result<void> collect_externs(LoadState& state) {
   }
   if (bytes != 0) {
     state.kconfig_map = static_cast<std::uint32_t>(state.object.maps.size());
-    add_data_map(state, data_map_name(state.elf.path(), ".kconfig"), ".kconfig",
-                 std::vector<std::byte>(static_cast<std::size_t>(bytes)), true, {});
+    std::vector<std::byte> content(static_cast<std::size_t>(bytes));
+    for (const auto& [offset, value] : values) {
+      std::copy(value.begin(), value.end(), content.begin() + static_cast<std::ptrdiff_t>(offset));
+    }
+    add_data_map(state, data_map_name(state.elf.path(), ".kconfig"), ".kconfig", std::move(content), true, {});
   }
   return {};
 }

@@ -109,12 +109,12 @@ Result<void> Relocator::call(std::uint32_t slot, const Symbol& symbol) {
 Result<void> Relocator::outside(std::uint32_t slot, const Symbol& symbol) {
   Insn& insn = code_.insns[slot];
   const auto found = state_.externs.find(symbol.name);
-  if (!symbol.is_weak()) {
+  if (!symbol.is_weak() && !(found != state_.externs.end() && found->second.is_set)) {
     const char* kind =
         found == state_.externs.end()
             ? "it is defined nowhere; link the objects with bpftool gen object"
         : found->second.is_kconfig
-            ? "a setting of a kernel's configuration (__kconfig), and Kiln has no kernel"
+            ? "a setting (__kconfig) that the running kernel does not have"
             : "a symbol of the kernel (__ksym), and Kiln has no kernel";
     return error(slot, "extern '{}' can't be resolved: {}", symbol.name, kind);
   }

@@ -6,8 +6,11 @@
 
 #include <bpf/bpf_helpers.h>
 
-#ifdef STRONG_KCONFIG
+#ifdef VERSION
 extern unsigned int LINUX_KERNEL_VERSION __kconfig;
+#elif defined(STRONG_KCONFIG)
+extern unsigned int CONFIG_NOTHING_SETS __kconfig;
+#define LINUX_KERNEL_VERSION CONFIG_NOTHING_SETS
 #else
 extern unsigned int CONFIG_NOTHING_SETS __kconfig __weak;
 #define LINUX_KERNEL_VERSION CONFIG_NOTHING_SETS

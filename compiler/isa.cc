@@ -79,6 +79,13 @@ Reserved reserved_fields(Form form) {
       return {.off = true};
     case Form::kLdPacket:
       return {.dst = true, .off = true};
+    case Form::kMayGoto:
+      return {.dst = true, .src = true, .imm = true};
+    case Form::kLoadAcquire:
+    case Form::kStoreRelease:
+      return {};
+    case Form::kAddrSpaceCast:
+      return {.off = true};
   }
   return {};
 }

@@ -56,7 +56,8 @@ Result<std::size_t> select_program(const Object& object, std::string_view name) 
   std::string names;
   for (std::size_t i = 0; i < object.programs.size(); ++i) {
     const Program& program = object.programs[i];
-    const bool fits = name.empty() ? program.type == ProgramType::kXdp : program.name == name;
+    const bool chosen_unnamed = program.type == ProgramType::kXdp || object.programs.size() == 1;
+    const bool fits = name.empty() ? chosen_unnamed : program.name == name;
     if (fits) {
       found.push_back(i);
     }
@@ -72,7 +73,7 @@ Result<std::size_t> select_program(const Object& object, std::string_view name) 
                                    (names.empty() ? "none" : names)};
   }
   if (found.empty()) {
-    return Error{Errc::kInput, object.path + ": no XDP program in this object"};
+    return Error{Errc::kInput, object.path + ": no XDP program in this object, and several others: choose one with --prog"};
   }
   return Error{Errc::kUsage,
                object.path + ": several XDP programs, choose one with --prog: " + names};

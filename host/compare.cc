@@ -2,9 +2,12 @@
 #include <kiln/compare.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include <fmt/format.h>
+#include <kiln/events.h>
 #include <kiln/helpers.h>
+#include <kiln/verdicts.h>
 
 namespace kiln {
 namespace {
@@ -25,15 +28,6 @@ std::string hex(std::span<const std::byte> bytes) {
   return bytes.size() > kShownBytes ? text + fmt::format(".. ({} bytes)", bytes.size()) : text;
 }
 
-std::string verdict_text(std::uint32_t code) {
-  static constexpr const char* kNames[] = {"aborted", "drop", "pass", "tx", "redirect"};
-  return code <= 4 ? kNames[code] : fmt::format("invalid ({})", code);
-}
-
-bool has_frame(const Outcome& outcome) {
-  return outcome.code >= 2 && outcome.code <= 4;
-}
-
 /// "byte 14: 45 not 46", with lengths if those differ.
 std::pair<std::string, std::string> frame_difference(std::span<const std::byte> expected,
                                                      std::span<const std::byte> got) {
@@ -51,22 +45,40 @@ std::string redirect_text(const RedirectTarget& target) {
                         : fmt::format("map {} key {}", target.map, target.key);
 }
 
-/// The first helper the object calls that the kernel answers from its own clock, dice or processor.
-std::string helper_of_kernels_own(const Object& object) {
+/// The first helper the object calls that the kernel answers from its own clock, dice, processor, task or network.
+struct OwnHelper {
+  std::string name;
+  bool may_change_verdict = false;  ///< of a kind whose answer a program decides by
+};
+OwnHelper helper_of_kernels_own(const Object& object) {
+  static constexpr std::string_view kClocks[] = {"ktime_get_ns", "ktime_get_boot_ns", "ktime_get_coarse_ns", "ktime_get_tai_ns",
+                                                 "jiffies64", "get_prandom_u32", "get_smp_processor_id", "get_numa_node_id",
+                                                 "get_hash_recalc", "get_current_pid_tgid", "get_current_uid_gid",
+                                                 "get_current_comm", "get_current_cgroup_id", "get_stackid", "get_stack"};
+  static constexpr std::string_view kNetwork[] = {"fib_lookup", "check_mtu", "sk_lookup_tcp", "sk_lookup_udp", "skc_lookup_tcp",
+                                                  "tcp_gen_syncookie", "tcp_check_syncookie", "tcp_raw_gen_syncookie_ipv4",
+                                                  "tcp_raw_gen_syncookie_ipv6", "tcp_raw_check_syncookie_ipv4",
+                                                  "tcp_raw_check_syncookie_ipv6"};
+  const auto among = [](std::string_view name, std::span<const std::string_view> names) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  OwnHelper own;
   for (const Program& program : object.programs) {
     for (const Insn& insn : program.insns) {
       const InsnInfo* info = find_insn(insn);
       if (info == nullptr || info->op != Op::CALL_HELPER) {
         continue;
       }
-      const HelperInfo* helper = find_helper(static_cast<std::uint32_t>(insn.imm));
-      if (helper != nullptr && (helper->name == "ktime_get_ns" || helper->name == "get_prandom_u32" ||
-                                helper->name == "get_smp_processor_id")) {
-        return "bpf_" + std::string(helper->name);
+      const std::string_view name = helper_name(static_cast<std::uint32_t>(insn.imm));
+      if (among(name, kNetwork)) {
+        return {"bpf_" + std::string(name), true};
+      }
+      if (own.name.empty() && among(name, kClocks)) {
+        own.name = "bpf_" + std::string(name);
       }
     }
   }
-  return "";
+  return own;
 }
 
 class Comparer {
@@ -75,9 +87,9 @@ class Comparer {
       : prepared_(prepared), out_(out), own_helper_(helper_of_kernels_own(prepared.object)) {}
 
   void add(Difference difference) {
-    if (difference.engine == "kernel" && !own_helper_.empty() && difference.what != "verdict" &&
-        difference.what != "fault") {
-      difference.excuse = "the kernel answers " + own_helper_ + " itself";
+    if (difference.engine == "kernel" && !own_helper_.name.empty() && difference.what != "fault" &&
+        (difference.what != "verdict" || own_helper_.may_change_verdict)) {
+      difference.excuse = "the kernel answers " + own_helper_.name + " itself";
     }
     ++(difference.excuse.empty() ? out_.difference_count : out_.excused_count);
     if (out_.differences.size() < kMaxDifferences) {
@@ -95,6 +107,9 @@ class Comparer {
       auto maps = initial_maps(prepared_, maps_path, prepared_.environment.cpu_count);
       if (!maps) {
         return maps.error();
+      }
+      if (options.listen) {
+        listen_to_events(*maps);
       }
       out_.engines.emplace_back().name = name;
       auto loaded = (*engine)->load(prepared_.verified, prepared_.entry, std::move(maps).value(),
@@ -133,7 +148,8 @@ class Comparer {
         add({number, "fault", report.name, "a verdict", outcome.error().message, ""});
         continue;
       }
-      ++report.verdicts[static_cast<std::size_t>(outcome->verdict())];
+      report.verdicts.resize(verdict_names(out_.type).size());
+      ++report.verdicts[verdict_index(out_.type, outcome->code)];
       report.handovers += outcome->handed_over ? 1 : 0;
       if (!expected) {
         expected = std::move(*outcome);
@@ -172,10 +188,15 @@ class Comparer {
   void check(const Outcome& expected, const Outcome& got, const std::string& engine,
              std::uint64_t number) {
     if (expected.code != got.code) {
-      add({number, "verdict", engine, verdict_text(expected.code), verdict_text(got.code), ""});
+      add({number, "verdict", engine, verdict_text(out_.type, expected.code), verdict_text(out_.type, got.code), ""});
       return;
     }
-    if (has_frame(expected) && expected.frame != got.frame) {
+    if (expected.context != got.context && !got.context.empty() && !expected.context.empty()) {
+      auto [want, have] = frame_difference(expected.context, got.context);
+      add({number, "context", engine, want, have, ""});
+    }
+    check_events(expected, got, engine, number);
+    if (frame_leaves(out_.type, expected.code) && expected.frame != got.frame) {
       auto [want, have] = frame_difference(expected.frame, got.frame);
       add({number, "frame", engine, want, have, ""});
     }
@@ -185,18 +206,53 @@ class Comparer {
     }
   }
 
+  /// What the kernel tells, by map: in which order records of several maps were written it does not.
+  static std::vector<Event> told(const std::vector<Event>& events) {
+    std::vector<Event> some;
+    std::copy_if(events.begin(), events.end(), std::back_inserter(some),
+                 [](const Event& event) { return kernel_tells(event.kind); });
+    std::stable_sort(some.begin(), some.end(), [](const Event& a, const Event& b) {
+      return std::tuple(a.kind, a.map, a.index) < std::tuple(b.kind, b.map, b.index);
+    });
+    return some;
+  }
+
+  /// Linux rounds a perf event's data up to a multiple of eight, less the four bytes of its length.
+  static bool same_event(const Event& want, const Event& have, bool is_padded) {
+    const bool pads = is_padded && want.kind == EventKind::kPerf;
+    const std::size_t bytes = pads ? (want.data.size() + 4 + 7) / 8 * 8 - 4 : want.data.size();
+    return want.kind == have.kind && want.map == have.map && want.index == have.index && have.data.size() == bytes &&
+           std::equal(want.data.begin(), want.data.end(), have.data.begin());
+  }
+
+  void check_events(const Outcome& expected, const Outcome& got, const std::string& engine, std::uint64_t number) {
+    const std::vector<Event> want = told(expected.events), have = told(got.events);
+    const bool is_padded = engine == "kernel";
+    const auto different = std::mismatch(want.begin(), want.end(), have.begin(), have.end(),
+                                         [&](const Event& a, const Event& b) { return same_event(a, b, is_padded); });
+    if (engine == "nic" || (different.first == want.end() && different.second == have.end())) {
+      return;
+    }
+    const auto at = static_cast<std::size_t>(different.first - want.begin());
+    const auto text = [&](const std::vector<Event>& events) {
+      return fmt::format("{} records, {}", events.size(),
+                         at < events.size() ? event_json(prepared_.object, events[at], number) : "no more");
+    };
+    add({number, "events", engine, text(want), text(have), ""});
+  }
+
   const Prepared& prepared_;
   Comparison& out_;
-  std::string own_helper_;  ///< a helper of the program whose answer Environment can't set in the kernel
+  OwnHelper own_helper_;  ///< a helper of the program whose answer Environment can't set in the kernel
   std::vector<Runner> runners_;
 };
 
 }  // namespace
 
-std::vector<Frame> fitting_frames(const std::vector<Frame>& frames, const Environment& environment) {
+std::vector<Frame> fitting_frames(const std::vector<Frame>& frames, const Prepared& prepared) {
   std::vector<Frame> fitting;
   std::copy_if(frames.begin(), frames.end(), std::back_inserter(fitting),
-               [&](const Frame& frame) { return environment.fits(frame.data.size()); });
+               [&](const Frame& frame) { return frame_fits(prepared, frame); });
   return fitting;
 }
 
@@ -205,10 +261,11 @@ Result<Comparison> compare_engines(const Prepared& prepared, const std::string& 
                                    const std::vector<Frame>& frames, const SpeedOptions& options) {
   Comparison result;
   result.program = prepared.program().name;
+  result.type = prepared.program().type;
   Comparer comparer(prepared, result);
   KILN_TRY(comparer.start(engines, maps_path, options));
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    if (!prepared.environment.fits(frames[i].data.size())) {
+    if (!frame_fits(prepared, frames[i])) {
       ++result.unfit;
       continue;
     }

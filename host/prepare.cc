@@ -11,6 +11,7 @@
 #include <kiln/cpu_engines.h>
 #include <kiln/kernel_engine.h>
 #include <kiln/nic_engine.h>
+#include <kiln/verdicts.h>
 
 namespace kiln {
 namespace {
@@ -54,11 +55,6 @@ Result<std::unique_ptr<Prepared>> prepare(const std::string& path, const std::st
     return entry.error();
   }
   prepared->entry = *entry;
-  if (prepared->program().type != ProgramType::kXdp) {
-    return Error{Errc::kUsage, fmt::format("{}: program {} is of type {}, only XDP programs run on frames",
-                                           path, prepared->program().name,
-                                           program_type_name(prepared->program().type))};
-  }
   prepared->verified.object = &prepared->object;
   prepared->verified.facts.resize(prepared->object.programs.size());
   for (std::size_t index : programs_that_may_run(prepared->object, prepared->entry)) {
@@ -71,6 +67,24 @@ Result<std::unique_ptr<Prepared>> prepare(const std::string& path, const std::st
     prepared->verified.facts[index] = std::move(result.facts);
   }
   return prepared;
+}
+
+bool frame_fits(const Prepared& prepared, const Frame& frame) {
+  const Environment& environment = prepared.environment;
+  const Program& program = prepared.program();
+  if (!takes_frames(program.type)) {
+    return true;
+  }
+  const std::size_t length = frame.data.size();
+  const bool as_packet = program.type != ProgramType::kXdp;
+  if (as_packet && length >= Environment::kMinFrame) {  // the kernel makes no packet with half an IP header
+    const auto type = std::to_integer<unsigned>(frame.data[12]) << 8 | std::to_integer<unsigned>(frame.data[13]);
+    if ((type == 0x0800 && length < 14 + 20) || (type == 0x86dd && length < 14 + 40)) {
+      return false;
+    }
+  }
+  return program.has_frags ? length >= Environment::kMinFrame && length <= environment.max_long_frame()
+                           : environment.fits(length);
 }
 
 Result<MapSet> initial_maps(const Prepared& prepared, const std::string& maps_path,

@@ -37,7 +37,8 @@ AddressSpace::AddressSpace(FrameMemory& frame, MapSet& maps, AddressSpaceKind ki
       maps_(&maps),
       tagged_(kind == AddressSpaceKind::kTagged),
       trusted_(kind == AddressSpaceKind::kHostTrusted),
-      context_bytes_(address::kCtxBytes),
+      context_bytes_(frame.context_bytes),
+      context_is_writable_(frame.kind == ContextKind::kSkb),
       stack_(tagged_ ? address::kStack : host_address(frame.stack)),
       arena_(tagged_ ? address::kMap : host_address(maps.arena().data())) {}
 
@@ -49,8 +50,11 @@ std::byte* AddressSpace::checked(std::uint64_t address, std::uint64_t size, Acce
   if (inside(address, size, frame_->window_address + position.meta, position.end - position.meta)) {
     return frame_->window + (address - frame_->window_address);
   }
-  if (access == Access::kRead && inside(address, size, context(), context_bytes_)) {
+  if ((access == Access::kRead || context_is_writable_) && inside(address, size, context(), context_bytes_)) {
     return reinterpret_cast<std::byte*>(frame_->context) + (address - context());
+  }
+  if (access == Access::kRead && inside(address, size, objects_, object_memory_.size())) {
+    return object_memory_.data() + (address - objects_);
   }
   const std::uint64_t offset = address - arena_;
   if (!inside(address, size, arena_, maps_->arena().size())) {
@@ -64,6 +68,11 @@ std::byte* AddressSpace::checked(std::uint64_t address, std::uint64_t size, Acce
     fetch(static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(size), access);
   }
   return maps_->arena().data() + offset;
+}
+
+void AddressSpace::set_objects(std::span<std::byte> memory) {
+  object_memory_ = memory;
+  objects_ = tagged_ ? address::kObject : host_address(memory.data());
 }
 
 void AddressSpace::fetch(std::uint32_t offset, std::uint32_t size, Access access) {
@@ -115,6 +124,12 @@ std::uint64_t AddressSpace::atomic_in_device(std::int32_t operation, std::uint32
 std::optional<std::size_t> AddressSpace::map_of_value(std::uint64_t offset, std::uint64_t size, Access access) const {
   for (std::size_t map = 0; map < maps_->size(); ++map) {
     const MapDescriptor& layout = maps_->descriptor(map);
+    if (is_ring(maps_->spec(map).type)) {  // records lie in the ring and, where they go over its end, behind it
+      if (inside(offset, size, layout.entries, 2 * (std::uint64_t{layout.bucket_mask} + 1))) {
+        return map;
+      }
+      continue;
+    }
     const std::uint64_t bytes = std::uint64_t{layout.entry_count} * layout.entry_stride;
     if (!inside(offset, size, layout.entries, bytes)) {
       continue;
@@ -142,7 +157,7 @@ std::string AddressSpace::explain(std::uint64_t address, std::uint64_t size, Acc
   if (address < kNullPage) {
     return what + "in the null page";
   }
-  if (access == Access::kWrite && inside(address, size, context(), context_bytes_)) {
+  if (access == Access::kWrite && !context_is_writable_ && inside(address, size, context(), context_bytes_)) {
     return what + "the context is read only";
   }
   const FramePosition& position = frame_->position;

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,9 @@ class AddressSpace {
   }
   std::uint64_t stack_top() const { return stack_ + address::kStackBytes; }  ///< R10 of the first function
   std::uint64_t map_value(std::uint32_t arena_offset) const { return arena_ + arena_offset; }
+  /// Memory that helpers hand out, to be read only. \param memory  stays where it is.
+  void set_objects(std::span<std::byte> memory);
+  std::uint64_t object(std::size_t offset) const { return objects_ + offset; }
   /// Raw runs have no context: R1 points at the packet.
   void without_context() { context_bytes_ = 0; }
 
@@ -83,6 +87,9 @@ class AddressSpace {
   bool tagged_;
   bool trusted_;
   std::uint32_t context_bytes_;
+  bool context_is_writable_;
+  std::span<std::byte> object_memory_;
+  std::uint64_t objects_ = 0;
   std::uint64_t stack_ = 0;
   std::uint64_t arena_ = 0;
   std::vector<Pending> pending_;

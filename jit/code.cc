@@ -32,6 +32,8 @@ bool writes_dst(Form form) {
     case Form::kEnd:
     case Form::kLoad:
     case Form::kLd64:
+    case Form::kLoadAcquire:
+    case Form::kAddrSpaceCast:
       return true;
     case Form::kJmpImm:
     case Form::kJmpReg:
@@ -45,6 +47,8 @@ bool writes_dst(Form form) {
     case Form::kAtomic:
     case Form::kAtomicFetch:
     case Form::kLdPacket:
+    case Form::kMayGoto:
+    case Form::kStoreRelease:
       return false;
   }
   return false;
@@ -113,6 +117,9 @@ class Decoder {
     const InsnInfo* info = find_insn(insn);
     if (const char* why = malformed(insn); why != nullptr || info == nullptr) {
       return refuse(slot, fmt::format("{} (opcode {:#04x})", why != nullptr ? why : "unknown opcode", insn.opcode));
+    }
+    if (info->group == Group::extended) {
+      return refuse(slot, fmt::format("no engine but the kernel has {}", info->name));
     }
     const bool stores_register = is_store(info->form) && info->form != Form::kStoreImm;
     const bool src_is_register = stores_register || info->form == Form::kLoad || info->form == Form::kAluReg ||

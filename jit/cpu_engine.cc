@@ -8,7 +8,26 @@
 namespace kiln {
 namespace {
 
-constexpr std::size_t kContextRoom = 64;  // struct xdp_md, up to a cache line
+/// What programs of a type are given; nullopt: the CPU engines do not run them.
+std::optional<ContextKind> context_kind(ProgramType type) {
+  if (type == ProgramType::kXdp) {
+    return ContextKind::kXdp;
+  }
+  if (runs_on_skb(type)) {
+    return ContextKind::kSkb;
+  }
+  const bool raw = type == ProgramType::kKprobe || type == ProgramType::kTracepoint ||
+                   type == ProgramType::kPerfEvent || type == ProgramType::kRawTracepoint;
+  return raw ? std::optional(ContextKind::kRaw) : std::nullopt;
+}
+
+std::uint32_t context_bytes(ContextKind kind) {
+  return kind == ContextKind::kXdp ? address::kCtxBytes : kind == ContextKind::kSkb ? SkbField::kBytes : kMaxRawContext;
+}
+
+std::uint32_t window_bytes(ContextKind kind, const Environment& environment) {
+  return kind == ContextKind::kXdp ? environment.window_bytes : kind == ContextKind::kSkb ? kSkbWindowBytes : 0;
+}
 
 /// Program indices that prog arrays hold, as bits. Programs can't change a prog array, so that is all there will be.
 std::vector<bool> tail_call_targets(MapSet& maps, std::size_t programs) {
@@ -58,7 +77,16 @@ Result<void> CpuEngine::load(const VerifiedObject& object, std::size_t entry, Ma
   if (!programs) {
     return programs.error();
   }
-  auto pages = LowPages::map(kContextRoom + address::kStackBytes + environment.window_bytes);
+  const Program& program = object.object->programs[entry];
+  const std::optional<ContextKind> kind_of_context = context_kind(program.type);
+  if (!kind_of_context) {
+    return Error{Errc::kUnsupported, fmt::format("{}: {} does not run programs of type {}", program.name, name(),
+                                                 program_type_name(program.type))};
+  }
+  constexpr std::size_t kLine = 64;
+  const std::size_t context_room = (context_bytes(*kind_of_context) + kLine - 1) / kLine * kLine;
+  const std::uint32_t window_room = window_bytes(*kind_of_context, environment);
+  auto pages = LowPages::map(context_room + address::kStackBytes + window_room);
   if (!pages) {
     return pages.error();
   }
@@ -67,11 +95,14 @@ Result<void> CpuEngine::load(const VerifiedObject& object, std::size_t entry, Ma
   pages_ = std::move(*pages);
   const AddressSpaceKind kind = address_space(programs_[entry].verified);
   frame_ = FrameMemory{.context = reinterpret_cast<std::uint32_t*>(pages_.data()),
-                       .stack = pages_.data() + kContextRoom,
-                       .window_bytes = environment.window_bytes,
+                       .stack = pages_.data() + context_room,
+                       .window_bytes = window_room,
+                       .kind = *kind_of_context,
+                       .context_bytes = context_bytes(*kind_of_context),
+                       .rest = program.has_frags ? &rest_ : nullptr,
                        .tagged = kind == AddressSpaceKind::kTagged};
   frame_.move_to_window(frame_.stack + address::kStackBytes);
-  auto machine = std::make_unique<HelperRuntime>(frame_, std::move(maps), environment, kind);
+  auto machine = std::make_unique<HelperRuntime>(frame_, std::move(maps), environment, kind, program.type);
   machine->program = static_cast<std::uint32_t>(entry);
   machine->callable.resize(programs_.size());
   for (std::size_t i = 0; i < programs_.size(); ++i) {
@@ -92,18 +123,18 @@ Result<void> CpuEngine::check_loaded() const {
   return {};
 }
 
-void CpuEngine::place(const Frame& frame) {
+Result<void> CpuEngine::place(const Frame& frame) {
+  KILN_TRY(check_frame(frame));
   std::memset(frame_.stack, 0, address::kStackBytes);
   std::memset(frame_.window, 0, frame_.window_bytes);
-  std::memcpy(frame_.window + address::kHeadroom, frame.data.data(), frame.data.size());
-  frame_.begin(frame);
+  KILN_TRY(runtime_->load_frame(frame));
   runtime_->begin_frame();
+  return {};
 }
 
 Result<Outcome> CpuEngine::run(const Frame& frame) {
   KILN_TRY(check_loaded());
-  KILN_TRY(check_length(frame, frame_.window_bytes));
-  place(frame);
+  KILN_TRY(place(frame));
   const std::uint64_t before = executed();
   return outcome(execute(), before);
 }
@@ -115,13 +146,41 @@ Result<Outcome> CpuEngine::outcome(const Result<std::uint64_t>& r0, std::uint64_
   }
   Outcome outcome;
   outcome.code = static_cast<std::uint32_t>(*r0);
-  const std::span<const std::byte> left = frame_.frame();
-  outcome.frame.assign(left.begin(), left.end());
-  if (outcome.verdict() == Verdict::kRedirect) {
-    outcome.redirect = runtime_->redirect;
-  }
+  take_frame(outcome);
+  runtime_->drain_rings();
+  outcome.events = std::move(runtime_->events);
   outcome.insns = executed() - before;
   return outcome;
+}
+
+void CpuEngine::take_frame(Outcome& outcome) const {
+  constexpr std::uint32_t kTcRedirect = 7;  // TC_ACT_REDIRECT
+  if (runtime_->skb) {
+    outcome.frame = runtime_->skb->output();
+    outcome.context = runtime_->skb->context_output();
+    if (outcome.code == kTcRedirect) {
+      outcome.redirect = runtime_->redirect;
+    }
+    return;
+  }
+  const std::span<const std::byte> left = frame_.frame();
+  outcome.frame.assign(left.begin(), left.end());
+  if (frame_.rest != nullptr) {
+    for (const std::vector<std::byte>& piece : frame_.rest->pieces) {
+      outcome.frame.insert(outcome.frame.end(), piece.begin(), piece.end());
+    }
+  }
+  if (runtime_->is_xdp() && outcome.verdict() == Verdict::kRedirect) {
+    outcome.redirect = runtime_->redirect;
+  }
+}
+
+Result<void> CpuEngine::check_frame(const Frame& frame) const {
+  if (frame_.kind == ContextKind::kRaw) {
+    return {};
+  }
+  const bool long_ones = frame_.rest != nullptr;
+  return check_length(frame, long_ones ? runtime_->environment.max_long_frame() : runtime_->environment.max_frame());
 }
 
 Result<MapSet> CpuEngine::maps() {
@@ -144,7 +203,7 @@ Result<Throughput> CpuEngine::measure(std::span<const Frame> frames, const Measu
     return Error{Errc::kUsage, "no frames to measure with"};
   }
   for (const Frame& frame : frames) {
-    KILN_TRY(check_length(frame, frame_.window_bytes));
+    KILN_TRY(check_frame(frame));
   }
   auto rack = FrameRack::make(frame_);
   if (!rack) {
@@ -152,6 +211,7 @@ Result<Throughput> CpuEngine::measure(std::span<const Frame> frames, const Measu
   }
   const FrameMemory own = frame_;
   std::memset(frame_.stack, 0, address::kStackBytes);
+  runtime_->keeps_events = false;
   Throughput throughput;
   const std::uint64_t before = executed();
   std::optional<Error> failed;
@@ -173,6 +233,7 @@ Result<Throughput> CpuEngine::measure(std::span<const Frame> frames, const Measu
     throughput.ns_per_packet.push_back(total.seconds * 1e9 / static_cast<double>(total.packets));
   }
   frame_ = own;
+  runtime_->keeps_events = true;
   if (failed) {
     return *failed;
   }

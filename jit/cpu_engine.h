@@ -44,19 +44,23 @@ class CpuEngine : public Engine {
   std::size_t entry() const { return entry_; }
   /// What run() reports after execute(). \param before  executed() then.
   Result<Outcome> outcome(const Result<std::uint64_t>& r0, std::uint64_t before);
-  /// Puts a frame into frame memory, as run() does, and begins it.
-  void place(const Frame& frame);
+  /// Puts a frame into frame memory, as run() does, and begins it. \errors kInput: it does not fit.
+  Result<void> place(const Frame& frame);
   /// Whether measure() has to put the frame's bytes back after each run.
   bool restores_frames() const;
 
  private:
   Result<void> check_loaded() const;
+  Result<void> check_frame(const Frame& frame) const;
+  /// What the run left, into the outcome, whose code is there.
+  void take_frame(Outcome& outcome) const;
   Result<std::vector<Code>> decode(const VerifiedObject& object, std::size_t entry, MapSet& maps) const;
 
   std::vector<Code> programs_;
   std::size_t entry_ = 0;
   LowPages pages_;
   FrameMemory frame_;
+  FrameRest rest_;
   std::unique_ptr<HelperRuntime> runtime_;
 };
 

@@ -210,7 +210,10 @@ TEST_P(CpuEngines, EnvironmentIsWhatTheProgramSees) {
   Object object;
   add_program(object, "r6 = *(u32 *)(r1 +0)\ncall bpf_ktime_get_ns#5\n*(u64 *)(r6 +0) = r0\ncall bpf_get_prandom_u32#7\n"
                       "*(u64 *)(r6 +8) = r0\ncall bpf_get_smp_processor_id#8\nexit\n");
-  const Environment environment{.clock_ns = 5'000, .clock_step_ns = 300, .random_seed = 42};
+  Environment environment;
+  environment.clock_ns = 5'000;
+  environment.clock_step_ns = 300;
+  environment.random_seed = 42;
   ASSERT_TRUE(run(object, environment));
   auto outcome = engine_->run(frame());  // the second frame
   ASSERT_TRUE(outcome);

@@ -3,11 +3,14 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "skb.h"
 
 namespace kiln {
 
@@ -39,24 +42,43 @@ LowPages::~LowPages() {
 }
 
 void FrameMemory::publish() {
+  if (kind == ContextKind::kRaw) {
+    return;
+  }
+  if (kind == ContextKind::kSkb) {
+    context[SkbField::kData / 4] = static_cast<std::uint32_t>(window_address + position.data);
+    context[SkbField::kDataEnd / 4] = static_cast<std::uint32_t>(window_address + position.end);
+    context[SkbField::kDataMeta / 4] = static_cast<std::uint32_t>(window_address + position.meta);
+    return;
+  }
   context[address::kCtxData / 4] = static_cast<std::uint32_t>(window_address + position.data);
   context[address::kCtxDataEnd / 4] = static_cast<std::uint32_t>(window_address + position.end);
   context[address::kCtxDataMeta / 4] = static_cast<std::uint32_t>(window_address + position.meta);
 }
 
 void FrameMemory::begin(const Frame& frame) {
+  const std::size_t linear = std::min<std::size_t>(frame.data.size(), max_frame(window_bytes));
   position = {};
-  position.end += static_cast<std::uint32_t>(frame.data.size());
+  position.end += static_cast<std::uint32_t>(linear);
+  std::memcpy(window + position.data, frame.data.data(), linear);
+  if (rest != nullptr) {
+    rest->pieces.clear();
+    for (std::size_t at = linear; at < frame.data.size(); at += FrameRest::kPieceBytes) {
+      const std::size_t bytes = std::min(FrameRest::kPieceBytes, frame.data.size() - at);
+      rest->pieces.emplace_back(frame.data.begin() + static_cast<std::ptrdiff_t>(at),
+                                frame.data.begin() + static_cast<std::ptrdiff_t>(at + bytes));
+    }
+  }
   publish();
   context[address::kCtxIngressIfindex / 4] = frame.ingress_ifindex;
   context[address::kCtxRxQueueIndex / 4] = frame.rx_queue;
   context[address::kCtxEgressIfindex / 4] = 0;
 }
 
-Result<void> check_length(const Frame& frame, std::uint32_t window_bytes) {
-  if (frame.data.size() < kMinFrame || frame.data.size() > max_frame(window_bytes)) {
+Result<void> check_length(const Frame& frame, std::size_t longest) {
+  if (frame.data.size() < kMinFrame || frame.data.size() > longest) {
     return Error{Errc::kInput, fmt::format("frame of {} bytes: an engine takes {} to {}", frame.data.size(), kMinFrame,
-                                           max_frame(window_bytes))};
+                                           longest)};
   }
   return {};
 }

@@ -43,12 +43,31 @@ struct FramePosition {
   bool operator==(const FramePosition&) const = default;
 };
 
+/// Pieces of a frame behind its linear part, as BPF_PROG_TEST_RUN makes them: pages.
+struct FrameRest {
+  static constexpr std::size_t kPieceBytes = 4096;
+  std::vector<std::vector<std::byte>> pieces;
+  std::uint64_t bytes() const {
+    std::uint64_t sum = 0;
+    for (const std::vector<std::byte>& piece : pieces) {
+      sum += piece.size();
+    }
+    return sum;
+  }
+};
+
+/// What a context is made of: struct xdp_md, struct __sk_buff, or the bytes that were given.
+enum class ContextKind : std::uint8_t { kXdp, kSkb, kRaw };
+
 /// One context, one stack, one window. Plain pointers into LowPages, or (raw runs) a caller's buffer.
 struct FrameMemory {
   std::uint32_t* context = nullptr;  ///< struct xdp_md: kCtxBytes / 4 words
   std::byte* stack = nullptr;        ///< kStackBytes
   std::byte* window = nullptr;
   std::uint32_t window_bytes = 0;    ///< headroom and reserved tail included
+  ContextKind kind = ContextKind::kXdp;
+  std::uint32_t context_bytes = address::kCtxBytes;
+  FrameRest* rest = nullptr;         ///< nullptr: none, and none can be
   bool tagged = false;               ///< the program sees kPacket, not the host's address
   std::uint64_t window_address = 0;  ///< what the program calls the window's start
   FramePosition position = {};
@@ -61,9 +80,13 @@ struct FrameMemory {
   std::span<const std::byte> frame() const { return {window + position.data, window + position.end}; }
   /// Writes data, data_end and data_meta into the context, after `position` has changed.
   void publish();
-  /// Sets the six words of struct xdp_md for a frame of `length` bytes at the usual headroom.
+  /// XDP: puts the frame into the window at the usual headroom, what does not fit behind it into `rest`, and sets
+  /// the six words of struct xdp_md.
   void begin(const Frame& frame);
 };
+
+/// Bytes of a context that can be given to a tracing program.
+inline constexpr std::uint32_t kMaxRawContext = 4096;
 
 /// Longest frame that fits a window, and the shortest there is (an Ethernet header).
 inline constexpr std::uint32_t kMinFrame = 14;
@@ -72,6 +95,6 @@ constexpr std::uint32_t max_frame(std::uint32_t window_bytes) {
 }
 
 /// \errors kInput, with both limits in the message.
-Result<void> check_length(const Frame& frame, std::uint32_t window_bytes);
+Result<void> check_length(const Frame& frame, std::size_t longest);
 
 }  // namespace kiln

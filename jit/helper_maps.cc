@@ -20,7 +20,7 @@ std::span<const std::byte> key_bytes(HelperRuntime& m, std::uint32_t map, std::u
 
 /// The u32 at the start of a slot array's element: 0 means empty, or beyond the array.
 std::uint32_t slot_value(HelperRuntime& m, std::uint32_t map, std::uint32_t index) {
-  const std::optional<std::uint32_t> at = m.maps.lookup(map, std::as_bytes(std::span(&index, 1)), m.processor);
+  const std::optional<std::uint32_t> at = m.maps.lookup(map, std::as_bytes(std::span(&index, 1)), 0);
   std::uint32_t value = 0;
   if (at) {
     std::memcpy(&value, m.maps.arena().data() + *at, sizeof(value));
@@ -42,7 +42,7 @@ std::uint64_t helper_map_lookup_elem(std::uint64_t handle, std::uint64_t key, st
   if (bytes.data() == nullptr) {
     return 0;
   }
-  const std::optional<std::uint32_t> at = m.maps.lookup(*map, bytes, m.processor);
+  const std::optional<std::uint32_t> at = m.maps.lookup(*map, bytes, m.cpu());
   if (!at) {
     return 0;
   }
@@ -67,7 +67,7 @@ std::uint64_t helper_map_update_elem(std::uint64_t handle, std::uint64_t key, st
   if (from == nullptr) {
     return 0;
   }
-  return static_cast<std::uint64_t>(m.maps.update(*map, bytes, {from, size}, flags, m.processor));
+  return static_cast<std::uint64_t>(m.maps.update(*map, bytes, {from, size}, flags, m.cpu()));
 }
 
 std::uint64_t helper_map_delete_elem(std::uint64_t handle, std::uint64_t key, std::uint64_t, std::uint64_t,

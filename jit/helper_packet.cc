@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::int64_t kMaxMeta = 255;  // skb_shared_info::meta_len is a u8
 
-std::uint64_t negative(int error) { return static_cast<std::uint64_t>(-std::int64_t{error}); }
-
 void move_to(HelperRuntime& m, std::int64_t meta, std::int64_t data, std::int64_t end) {
   m.frame.position = {.meta = static_cast<std::uint32_t>(meta),
                       .data = static_cast<std::uint32_t>(data),
@@ -40,11 +38,48 @@ std::uint64_t helper_xdp_adjust_head(std::uint64_t, std::uint64_t offset, std::u
   return 0;
 }
 
+namespace {
+
+/// bpf_xdp_frags_shrink_tail(): whole pieces go first, the linear part last.
+std::uint64_t shrink_pieces(HelperRuntime& m, std::uint64_t by) {
+  if (by + kMinFrame > m.packet_length()) {
+    return negative(EINVAL);
+  }
+  auto& pieces = m.frame.rest->pieces;
+  while (by != 0 && !pieces.empty()) {
+    const std::uint64_t take = std::min<std::uint64_t>(by, pieces.back().size());
+    by -= take;
+    if (take == pieces.back().size()) {
+      pieces.pop_back();
+    } else {
+      pieces.back().resize(pieces.back().size() - take);
+    }
+  }
+  const FramePosition old = m.frame.position;
+  move_to(m, old.meta, old.data, old.end - static_cast<std::int64_t>(by));
+  return 0;
+}
+
+/// bpf_xdp_frags_increase_tail(): only as far as the last page goes.
+std::uint64_t grow_last_piece(HelperRuntime& m, std::uint64_t by) {
+  std::vector<std::byte>& last = m.frame.rest->pieces.back();
+  if (by > FrameRest::kPieceBytes - last.size()) {
+    return negative(EINVAL);
+  }
+  last.resize(last.size() + by);
+  return 0;
+}
+
+}  // namespace
+
 std::uint64_t helper_xdp_adjust_tail(std::uint64_t, std::uint64_t offset, std::uint64_t, std::uint64_t, std::uint64_t,
                                      MachineState* machine) {
   HelperRuntime& m = runtime(machine);
   const FramePosition old = m.frame.position;
   const std::int64_t by = static_cast<std::int32_t>(offset);
+  if (m.frame.rest != nullptr && !m.frame.rest->pieces.empty()) {
+    return by < 0 ? shrink_pieces(m, static_cast<std::uint64_t>(-by)) : grow_last_piece(m, static_cast<std::uint64_t>(by));
+  }
   const std::int64_t end = old.end + by;
   if (end > std::int64_t{m.frame.window_bytes} - address::kTailReserved || end < std::int64_t{old.data} + kMinFrame) {
     return negative(EINVAL);
@@ -74,11 +109,14 @@ std::uint64_t helper_xdp_adjust_meta(std::uint64_t, std::uint64_t offset, std::u
 
 std::uint64_t helper_redirect(std::uint64_t ifindex, std::uint64_t flags, std::uint64_t, std::uint64_t, std::uint64_t,
                               MachineState* machine) {
-  if (flags != 0) {
-    return static_cast<std::uint64_t>(Verdict::kAborted);
+  constexpr std::uint64_t kIngress = 1, kTcShot = 2, kTcRedirect = 7;
+  HelperRuntime& m = runtime(machine);
+  const bool is_xdp = m.is_xdp();
+  if ((flags & ~(is_xdp ? 0 : kIngress)) != 0) {
+    return is_xdp ? static_cast<std::uint64_t>(Verdict::kAborted) : kTcShot;
   }
-  runtime(machine).redirect = RedirectTarget{.map = -1, .key = static_cast<std::uint32_t>(ifindex)};
-  return static_cast<std::uint64_t>(Verdict::kRedirect);
+  m.redirect = RedirectTarget{.map = -1, .key = static_cast<std::uint32_t>(ifindex)};
+  return is_xdp ? static_cast<std::uint64_t>(Verdict::kRedirect) : kTcRedirect;
 }
 
 }  // namespace kiln

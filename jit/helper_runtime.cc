@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The helper table and what all helpers share. The helpers themselves: helper_maps.cc, helper_packet.cc,
-// helper_misc.cc, helper_trace.cc.
+// The helper table and what all helpers share. The helpers themselves, by theme: helper_*.cc.
 #include "helper_runtime.h"
 
-#include <cstdlib>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -13,14 +11,67 @@
 
 namespace kiln {
 
-HelperRuntime::HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env,
-                             AddressSpaceKind kind)
+HelperRuntime::HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind,
+                             ProgramType program_type)
     : frame(frame_memory),
       maps(std::move(map_set)),
       memory(frame, maps, kind),
       environment(env),
+      objects(SocketTable::bytes(environment.network.sockets) + kLoanBytes),
+      sockets(environment.network.sockets, objects),
+      type(program_type),
       random(env.random_seed),
-      print_trace(std::getenv("KILN_TRACE_PRINTK") != nullptr) {}
+      processor(env.cpu) {
+  memory.set_objects(objects);
+  if (frame.kind == ContextKind::kSkb) {
+    skb.emplace(frame, type);
+  }
+  for (std::uint32_t map = 0; map < maps.size(); ++map) {
+    if (maps.spec(map).type == MapType::kRingbuf) {
+      rings.push_back(map);
+    }
+  }
+}
+
+Result<void> HelperRuntime::load_frame(const Frame& given) {
+  if (frame.kind == ContextKind::kXdp) {
+    frame.begin(given);
+    return {};
+  }
+  if (frame.kind == ContextKind::kSkb) {
+    KILN_TRY(skb->begin(given, memory.object(SocketTable::kOwn)));
+    const auto* context = reinterpret_cast<const std::byte*>(frame.context);
+    constexpr std::uint32_t kInet6 = 10;
+    const bool v6 = skb->get(SkbField::kFamily) == kInet6;
+    sockets.begin_packet(skb->get(SkbField::kFamily), context + (v6 ? SkbField::kLocalIp6 : SkbField::kLocalIp4),
+                         context + (v6 ? SkbField::kRemoteIp6 : SkbField::kRemoteIp4));
+    return {};
+  }
+  if (given.context.size() > kMaxRawContext) {
+    return Error{Errc::kInput, fmt::format("a context of {} bytes: {} at most", given.context.size(), kMaxRawContext)};
+  }
+  std::memset(frame.context, 0, kMaxRawContext);
+  std::memcpy(frame.context, given.context.data(), given.context.size());
+  return {};
+}
+
+std::uint32_t HelperRuntime::ingress_ifindex() const {
+  return skb ? skb->get(SkbField::kIfindex) : is_xdp() ? frame.context[address::kCtxIngressIfindex / 4] : 0;
+}
+
+void HelperRuntime::record(Event event) {
+  if (keeps_events && events.size() < kMaxEvents) {
+    events.push_back(std::move(event));
+  }
+}
+
+std::uint64_t HelperRuntime::lend(std::span<const std::byte> bytes) {
+  KILN_CHECK(lent + bytes.size() <= kLoanBytes);  // keys of at most eight callbacks inside one another
+  const std::size_t at = objects.size() - kLoanBytes + lent;
+  std::memcpy(objects.data() + at, bytes.data(), bytes.size());
+  lent += bytes.size();
+  return memory.object(at);
+}
 
 std::uint64_t HelperRuntime::clock() const {
   return device != nullptr ? device->clock_ns() : environment.clock_ns + frame_number * environment.clock_step_ns;
@@ -59,6 +110,16 @@ std::optional<std::uint32_t> HelperRuntime::map_of(std::uint64_t handle) {
     return std::nullopt;
   }
   return static_cast<std::uint32_t>(map);
+}
+
+std::uint64_t HelperRuntime::call_function(std::uint64_t address, const FunctionArguments& arguments) {
+  return functions == nullptr ? fault("a helper that calls functions, where there are none")
+                              : functions->call(address, arguments);
+}
+
+bool calls_functions(std::uint32_t number) {
+  const HelperInfo* helper = find_helper(number);
+  return helper != nullptr && helper->has(kCallsBack);
 }
 
 HelperFunction helper_function(std::uint32_t number) {

@@ -20,6 +20,8 @@
 
 #include "address_space.h"
 #include "code.h"
+#include "skb.h"
+#include "sockets.h"
 
 namespace kiln {
 
@@ -29,9 +31,10 @@ struct MachineState {
   std::uint64_t r1 = 0;             ///< argument registers at entry
   std::uint64_t r2 = 0;
   std::uint64_t host_stack = 0;     ///< JIT: where to unwind to on a fault
+  std::uint64_t callee_stack = 0;   ///< R10 of a function that the helper under way may call
   std::int64_t budget = 0;          ///< jumps back and calls left before the run counts as a runaway
   std::uint32_t slot = 0;           ///< for messages: the instruction being executed
-  std::uint32_t program = 0;        ///< ... and its program; tail calls change it
+  std::uint32_t program = 0;        ///< ... and its program; tail calls change it. Good whenever callee_stack is
   std::uint32_t call_depth = 0;     ///< local calls under way (JIT without Facts)
   std::uint32_t tail_calls = 0;     ///< made for this frame
   std::uint32_t faulted = 0;        ///< not 0: fault_message holds why
@@ -43,31 +46,48 @@ inline constexpr std::uint32_t kMaxTailCalls = 33;  ///< MAX_TAIL_CALL_CNT
 /// tail calls follow one another, so only an unverified program can get here.
 inline constexpr std::int64_t kInstructionBudget = std::int64_t{1} << 26;
 
-/// A record that bpf_perf_event_output() wrote, whether or not anybody listens.
-struct PerfEvent {
-  std::uint32_t map = 0;
-  std::uint32_t index = 0;
-  std::vector<std::byte> data;  ///< the record, then the requested bytes of the frame
+/// R1 to R5 of a function that a helper calls.
+using FunctionArguments = std::array<std::uint64_t, 5>;
+
+/// How a helper calls a function of the program that called it (bpf_loop and its like). One per engine.
+class FunctionCaller {
+ public:
+  virtual ~FunctionCaller() = default;
+  /// \param address  what LD_CODE_ADDR put into the register. \return the function's R0; 0 after a fault.
+  /// REQUIRES: a helper for which calls_functions() holds is under way.
+  virtual std::uint64_t call(std::uint64_t address, const FunctionArguments& arguments) = 0;
 };
-inline constexpr std::size_t kMaxPerfEvents = 1024;  ///< kept per frame; more are counted by nobody
+
+/// Longest keys that callbacks can be lent, one inside another.
+inline constexpr std::size_t kLoanBytes = std::size_t{kMaxCallFrames} * 512;  // a key fits the stack, so 512 bytes
+inline constexpr std::size_t kMaxEvents = 1024;  ///< kept per run; more are counted by nobody
 
 class Device;
 
 struct HelperRuntime : MachineState {
-  HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind);
+  HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind,
+                ProgramType program_type = ProgramType::kXdp);
+  HelperRuntime(const HelperRuntime&) = delete;
+  HelperRuntime& operator=(const HelperRuntime&) = delete;
 
   FrameMemory& frame;
   MapSet maps;
   AddressSpace memory;
   Environment environment;
+  std::vector<std::byte> objects;  ///< sockets, then room for loans
+  SocketTable sockets;
+  ProgramType type;         ///< of every program that runs: tail calls stay within one type
+  std::optional<Skb> skb;   ///< if the packet is a struct sk_buff
   std::uint64_t frame_number = 0;
   std::uint64_t random;
   std::optional<RedirectTarget> redirect;
-  std::vector<PerfEvent> events;  ///< of the current frame
+  std::vector<Event> events;  ///< of the current run
+  std::vector<std::uint32_t> rings;  ///< indices of maps that are ring buffers
   std::vector<bool> callable;     ///< by program: may be tail-called (verified and prepared)
   Device* device = nullptr;       ///< whose clock and random numbers count, instead of the environment's
-  std::uint32_t processor = 0;    ///< of per-CPU maps and bpf_get_smp_processor_id(); < maps.cpu_count()
-  bool print_trace = false;       ///< bpf_trace_printk() to standard error
+  std::uint32_t processor;        ///< cpu(): the environment's, or that of a run that was taken over
+  FunctionCaller* functions = nullptr;  ///< set by the engine, outlives the runs
+  bool keeps_events = true;       ///< false: nobody will look at `events`
   std::string fault_message;
 
   /// Everything that is per frame, but the frame itself: clock, redirect, tail calls, budget.
@@ -82,6 +102,34 @@ struct HelperRuntime : MachineState {
     redirect.reset();
     events.clear();
   }
+  /// Puts a frame and its context into frame memory. \errors kInput: its context does not fit.
+  Result<void> load_frame(const Frame& given);
+
+  bool is_xdp() const { return type == ProgramType::kXdp; }
+  /// Whose values of per-CPU maps it sees.
+  std::uint32_t cpu() const { return processor; }
+  std::uint32_t ingress_ifindex() const;
+  std::uint64_t jiffies() const;
+  /// Longest packet that helpers make of a struct sk_buff.
+  static constexpr std::uint32_t skb_limit() { return kSkbMaxLength; }
+  /// For the user, if there is one who listens and there is room.
+  void record(Event event);
+  /// Reads the ring buffers empty, into events.
+  void drain_rings();
+
+  // Bytes of the whole packet, linear or not, by offset. \return 0 or a negative errno.
+  std::uint64_t packet_length() const;
+  std::int64_t load_packet(std::uint32_t offset, std::span<std::byte> to);
+  std::int64_t store_packet(std::uint32_t offset, std::span<const std::byte> from);
+
+  /// A copy that a callback can read, at the address that is returned. Loans nest; give_back() ends the last.
+  std::uint64_t lend(std::span<const std::byte> bytes);
+  void give_back(std::size_t bytes) { lent -= bytes; }
+  std::size_t lent = 0;
+
+  /// FunctionCaller::call(); a fault if the engine has none.
+  std::uint64_t call_function(std::uint64_t address, const FunctionArguments& arguments);
+
   /// bpf_ktime_get_ns() of this frame.
   std::uint64_t clock() const;
   std::uint32_t draw_random();
@@ -94,6 +142,9 @@ struct HelperRuntime : MachineState {
   std::optional<std::uint32_t> map_of(std::uint64_t handle);
 };
 
+/// What a helper returns for an errno.
+inline std::uint64_t negative(int error) { return static_cast<std::uint64_t>(-std::int64_t{error}); }
+
 using HelperFunction = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std::uint64_t r3, std::uint64_t r4,
                                          std::uint64_t r5, MachineState* machine);
 
@@ -101,6 +152,8 @@ using HelperFunction = std::uint64_t (*)(std::uint64_t r1, std::uint64_t r2, std
 /// the program to go on with plus one, or 0 to go on with the next instruction.
 HelperFunction helper_function(std::uint32_t number);
 inline constexpr std::uint32_t kTailCallHelper = 12;
+/// Whether a helper may call functions of the program: the engine then sets `program` and `callee_stack` first.
+bool calls_functions(std::uint32_t number);
 
 /// What CALLX goes to: a function of the program (its address from LD_CODE_ADDR), or a helper by number.
 struct CallxTarget {
@@ -123,6 +176,12 @@ struct PacketLoad {
 PacketLoad load_from_packet(std::uint64_t r6, std::uint64_t offset, std::uint64_t size, MachineState* machine);
 
 inline HelperRuntime& runtime(MachineState* machine) { return *static_cast<HelperRuntime*>(machine); }
+
+/// Begins the definition of a helper, with its five arguments and `machine` in scope.
+#define KILN_DEFINE_HELPER(name)                                                                                     \
+  std::uint64_t helper_##name([[maybe_unused]] std::uint64_t r1, [[maybe_unused]] std::uint64_t r2,                  \
+                              [[maybe_unused]] std::uint64_t r3, [[maybe_unused]] std::uint64_t r4,                  \
+                              [[maybe_unused]] std::uint64_t r5, [[maybe_unused]] MachineState* machine)
 
 // One function per row of helpers.def that has kInterp or kJit: helper_map_lookup_elem, helper_ktime_get_ns,
 // ... The others are declared and never defined.

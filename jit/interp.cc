@@ -72,8 +72,7 @@ class Resumable final : public ResumableInterp {
   }
 
   Result<RunState> suspend(const Frame& frame, std::uint64_t insns) override {
-    KILN_TRY(check_length(frame, engine_.runtime().frame.window_bytes));
-    engine_.place(frame);
+    KILN_TRY(engine_.place(frame));
     auto state = engine_.machine().suspend(static_cast<std::uint32_t>(engine_.entry()), insns);
     if (state) {
       engine_.get(*state);
@@ -107,6 +106,9 @@ class Resumable final : public ResumableInterp {
       std::memset(frame.window, 0, frame.window_bytes);
       std::copy(state.window.begin(), state.window.end(), frame.window + state.window_start);
       frame.position = {.meta = state.data_meta, .data = state.data, .end = state.data_end};
+      if (frame.rest != nullptr) {
+        frame.rest->pieces.clear();
+      }
       frame.publish();
       frame.context[address::kCtxIngressIfindex / 4] = state.ingress_ifindex;
       frame.context[address::kCtxRxQueueIndex / 4] = state.rx_queue;
@@ -116,7 +118,7 @@ class Resumable final : public ResumableInterp {
     void get(RunState& state) {
       const FrameMemory& frame = runtime().frame;
       state.tail_calls = runtime().tail_calls;
-      state.cpu = runtime().processor;
+      state.cpu = runtime().cpu();
       if (const auto& target = runtime().redirect) {
         state.redirect = RunState::Redirect{.map = target->map, .key = target->key};
       }

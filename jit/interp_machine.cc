@@ -22,6 +22,9 @@ using u64 = std::uint64_t;
 
 namespace {
 
+/// For run_until(): the program's own end is the only one.
+constexpr std::size_t kNoCaller = static_cast<std::size_t>(-1);
+
 /// Immediates are signed and widened to 64 bits (section 4.1: "sign-extended").
 u64 immediate(const CodeInsn& insn) { return static_cast<u64>(std::int64_t{insn.imm}); }
 
@@ -60,17 +63,48 @@ InterpMachine::Next InterpMachine::step_once() {
 }
 
 Result<u64> InterpMachine::go_on() {
-  for (;;) {
-    switch (step_once()) {
-      case Next::kGoOn:
-        continue;
-      case Next::kExit:
-        observe(kNoPc);
-        return r_[0];
-      case Next::kStop:
-        return faulted();
-    }
+  if (run_until(kNoCaller) == Next::kStop) {
+    return faulted();
   }
+  observe(kNoPc);
+  return r_[0];
+}
+
+InterpMachine::Next InterpMachine::run_until(std::size_t depth) {
+  do {
+    if (const Next next = step_once(); next != Next::kGoOn) {
+      return next;
+    }
+  } while (depth == kNoCaller || callers_.size() > depth);
+  return Next::kGoOn;
+}
+
+// A helper's callback: a call like any other, run to its end in the middle of the helper's instruction.
+u64 InterpMachine::call(u64 address, const FunctionArguments& arguments) {
+  const CallxTarget target = resolve_callx(address, *code_, runtime_);
+  if (runtime_.faulted != 0 || target.helper != 0) {
+    return runtime_.fault("a callback that is not a function of the program");
+  }
+  const Registers saved = r_;
+  const u32 pc = pc_, program = program_;
+  const std::int64_t budget = runtime_.budget;
+  const std::size_t depth = callers_.size();
+  if (call_function(code_->functions[target.function]) == Next::kStop) {
+    return 0;
+  }
+  std::copy(arguments.begin(), arguments.end(), r_.begin() + 1);
+  if (run_until(depth) == Next::kStop) {
+    return 0;
+  }
+  const u64 result = r_[0];
+  r_ = saved;
+  pc_ = pc;
+  program_ = program;
+  code_ = &programs_[program];
+  if (code_->verified) {
+    runtime_.budget = budget;  // the verifier saw one round; how many there are is the helper's business
+  }
+  return result;
 }
 
 Result<void> InterpMachine::check_state(const RunState& state) const {
@@ -177,6 +211,11 @@ InterpMachine::Next InterpMachine::step() {
       break;
     case Form::kLdPacket:
       return load_packet(insn);
+    case Form::kMayGoto:
+    case Form::kLoadAcquire:
+    case Form::kStoreRelease:
+    case Form::kAddrSpaceCast:
+      KILN_CHECK(!"refused by Decoder");
   }
   ++pc_;
   return Next::kGoOn;

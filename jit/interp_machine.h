@@ -16,15 +16,21 @@
 
 namespace kiln {
 
-class InterpMachine {
+class InterpMachine final : public FunctionCaller {
  public:
   /// \param programs  by index in the object; those that can't run (callable is false) may be empty.
   InterpMachine(const std::vector<Code>& programs, HelperRuntime& runtime, const StepObserver* observer)
-      : programs_(programs), runtime_(runtime), observer_(observer) {}
+      : programs_(programs), runtime_(runtime), observer_(observer) {
+    runtime.functions = this;
+  }
+  InterpMachine(const InterpMachine&) = delete;
+  InterpMachine& operator=(const InterpMachine&) = delete;
 
   /// Runs program `entry` from slot 0 with R1 = runtime.r1, R2 = runtime.r2, R10 = runtime.stack_top.
   /// \return R0. \errors kFault naming slot, source line and what was wrong.
   Result<std::uint64_t> run(std::uint32_t entry);
+
+  std::uint64_t call(std::uint64_t address, const FunctionArguments& arguments) override;
 
   /// Goes on at state.pc, with its registers and callers; everything else of a state is the runtime's.
   /// As run(). REQUIRES: checked by check_state().
@@ -52,7 +58,8 @@ class InterpMachine {
   void begin(std::uint32_t entry);
   Result<std::uint64_t> go_on();
   Next step_once();
-
+  /// Steps until the program ends, or until no more than `depth` callers wait. \return kExit, kGoOn or kStop.
+  Next run_until(std::size_t depth);
   Next step();
   void alu(const CodeInsn& insn);
   void alu_unary(const CodeInsn& insn);

@@ -19,6 +19,38 @@ Error fault_of(const HelperRuntime& machine, const Program* program) {
                machine.slot};
 }
 
+/// Callbacks of helpers into emitted code.
+class JitFunctionCaller final : public FunctionCaller {
+ public:
+  JitFunctionCaller(const JitCode& code, const std::vector<Code>& programs, HelperRuntime& machine)
+      : code_(code), programs_(programs), machine_(machine) {
+    machine.functions = this;
+  }
+
+  std::uint64_t call(std::uint64_t address, const FunctionArguments& arguments) override {
+    const std::uint32_t program = machine_.program;
+    const CallxTarget target = resolve_callx(address, programs_[program], machine_);
+    if (machine_.faulted != 0 || target.helper != 0) {
+      return machine_.fault("a callback that is not a function of the program");
+    }
+    if (machine_.call_depth >= kMaxCallFrames - 1) {
+      return machine_.fault(fmt::format("call of a function while {} are active", kMaxCallFrames));
+    }
+    const std::uint64_t callee_stack = machine_.callee_stack;  // the callback may call helpers that call back
+    ++machine_.call_depth;
+    const std::uint64_t result = code_.invoke(&machine_, code_.functions[program][target.function], &arguments);
+    --machine_.call_depth;
+    machine_.callee_stack = callee_stack;
+    machine_.program = program;
+    return result;
+  }
+
+ private:
+  const JitCode& code_;
+  const std::vector<Code>& programs_;
+  HelperRuntime& machine_;
+};
+
 /// \errors kUsage: no such pass.
 Result<JitOptions> options_from(const JitSettings& settings) {
   auto passes = ir::PassSet::parse(settings.passes);
@@ -51,6 +83,7 @@ class Jit final : public CpuEngine {
       return code.error();
     }
     code_ = std::move(*code);
+    caller_.emplace(code_, programs(), runtime());
     return {};
   }
 
@@ -80,6 +113,7 @@ class Jit final : public CpuEngine {
  private:
   JitSettings settings_;
   JitCode code_;
+  std::optional<JitFunctionCaller> caller_;
 };
 
 }  // namespace
@@ -102,6 +136,7 @@ Result<std::uint64_t> run_raw_jit(std::span<const Insn> insns, std::span<std::by
   if (!emitted) {
     return emitted.error();
   }
+  const JitFunctionCaller caller(*emitted, programs, runtime);
   const std::uint64_t r0 = emitted->enter(&runtime);
   if (runtime.faulted != 0) {
     return fault_of(runtime, nullptr);

@@ -41,6 +41,9 @@ struct JitCode {
   CodePages pages;
   /// Runs the entry program on the machine: R1, R2 and R10 are in MachineState. \return R0; look at `faulted`.
   std::uint64_t (*enter)(MachineState* machine) = nullptr;
+  /// Runs a function from within a helper, R10 = machine->callee_stack. \param function  of `functions`.
+  std::uint64_t (*invoke)(MachineState* machine, const void* function, const FunctionArguments* arguments) = nullptr;
+  std::vector<std::vector<const void*>> functions;  ///< by program and number, as emitted code calls them
 };
 
 /// What code is emitted for. Programs that can't run have no instructions.

@@ -72,7 +72,7 @@ JitEmitter::JitEmitter(const JitInput& input, const JitOptions& options, asmjit:
 }
 
 Result<void> JitEmitter::emit() {
-  for (asmjit::Label* label : {&enter_, &leave_, &body_table_, &fault_, &check_, &runaway_, &too_deep_}) {
+  for (asmjit::Label* label : {&enter_, &invoke_, &leave_, &body_table_, &fault_, &check_, &runaway_, &too_deep_}) {
     *label = as_.newLabel();
   }
   for (const Code& code : input_.programs) {
@@ -88,6 +88,7 @@ Result<void> JitEmitter::emit() {
     function_tables_.push_back(as_.newLabel());
   }
   emit_entry();
+  emit_invoke();
   for (std::uint32_t program = 0; program < input_.programs.size(); ++program) {
     emit_program(program);
   }
@@ -96,20 +97,44 @@ Result<void> JitEmitter::emit() {
   return {};
 }
 
-void JitEmitter::emit_entry() {
-  as_.bind(enter_);
+/// From C++ into emitted code; leave_ is the way back, also out of the midst of it. Entries nest: each has
+/// its own place to unwind to on a fault.
+void JitEmitter::enter_from_host() {
   for (const x86::Gp& reg : {x86::rbx, x86::rbp, x86::r12, x86::r13, x86::r14, x86::r15}) {
     as_.push(reg);
   }
-  as_.sub(x86::rsp, 8);
   as_.mov(x86::r12, x86::rdi);
+  as_.push(KILN_MACHINE(host_stack));
+  as_.push(x86::r12);  // a body keeps no register
+  as_.sub(x86::rsp, 8);
   as_.mov(KILN_MACHINE(host_stack), x86::rsp);
+}
+
+/// JitCode::invoke.
+void JitEmitter::emit_invoke() {
+  as_.bind(invoke_);
+  enter_from_host();
+  as_.mov(x86::rbp, KILN_MACHINE(callee_stack));
+  as_.mov(x86::rax, x86::rsi);
+  as_.mov(x86::r10, x86::rdx);
+  for (unsigned argument = 0; argument < FunctionArguments().size(); ++argument) {
+    as_.mov(host_register(argument + 1), x86::qword_ptr(x86::r10, static_cast<std::int32_t>(8 * argument)));
+  }
+  as_.call(x86::rax);
+  as_.jmp(leave_);
+}
+
+void JitEmitter::emit_entry() {
+  as_.bind(enter_);
+  enter_from_host();
   as_.mov(x86::rbp, KILN_MACHINE(stack_top));
   as_.mov(x86::rdi, KILN_MACHINE(r1));
   as_.mov(x86::rsi, KILN_MACHINE(r2));
   as_.call(bodies_[input_.entry]);
   as_.bind(leave_);
   as_.add(x86::rsp, 8);
+  as_.pop(x86::r12);
+  as_.pop(KILN_MACHINE(host_stack));
   for (const x86::Gp& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbp, x86::rbx}) {
     as_.pop(reg);
   }
@@ -140,6 +165,9 @@ bool JitEmitter::emit_optimised(std::uint32_t program) {
   std::vector<std::optional<ir::Function>> functions(code.functions.size());
   std::vector<std::uint32_t> wanted = {0};
   for (const CodeInsn& insn : code.insns) {
+    if (insn.op == Op::CALL_HELPER && calls_functions(static_cast<std::uint32_t>(insn.imm))) {
+      return false;  // what a callback does to its caller's stack the form does not say
+    }
     if (insn.op == Op::LD_CODE_ADDR) {
       wanted.push_back(insn.target);
     }
@@ -287,6 +315,11 @@ void JitEmitter::emit_insn(const CodeInsn& insn) {
       return load_wide(insn);
     case Form::kLdPacket:
       return load_packet(insn);
+    case Form::kMayGoto:
+    case Form::kLoadAcquire:
+    case Form::kStoreRelease:
+    case Form::kAddrSpaceCast:
+      KILN_CHECK(!"refused by Decoder");
   }
 }
 
@@ -351,6 +384,11 @@ void JitEmitter::stop_if_faulted() {
 void JitEmitter::call_helper(std::uint32_t number) {
   if (checked()) {
     note_slot();
+  }
+  if (calls_functions(number)) {
+    as_.lea(x86::r9, x86::ptr(x86::rbp, -static_cast<std::int32_t>(where_.function->frame_bytes)));
+    as_.mov(KILN_MACHINE(callee_stack), x86::r9);
+    as_.mov(KILN_MACHINE(program), imm(where_.program));
   }
   as_.mov(x86::r9, x86::r12);
   as_.call(address_of(helper_function(number)));
@@ -563,9 +601,16 @@ Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
     options.listing->assign(logger.data(), logger.dataSize());
   }
   JitCode code;
-  std::byte* const enter = pages->data() + holder.labelOffset(emitter.enter_label());
+  const auto at = [&](const asmjit::Label& label) { return pages->data() + holder.labelOffset(label); };
+  code.enter = reinterpret_cast<decltype(code.enter)>(at(emitter.enter_label()));
+  code.invoke = reinterpret_cast<decltype(code.invoke)>(at(emitter.invoke_label()));
+  for (std::size_t program = 0; program < input.programs.size(); ++program) {
+    auto& functions = code.functions.emplace_back();
+    for (const asmjit::Label& label : emitter.functions()[program]) {
+      functions.push_back(input.programs[program].insns.empty() ? nullptr : at(label));
+    }
+  }
   code.pages = std::move(*pages);
-  code.enter = reinterpret_cast<std::uint64_t (*)(MachineState*)>(enter);
   return code;
 }
 

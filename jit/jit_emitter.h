@@ -31,6 +31,8 @@ class JitEmitter {
   /// Emits everything. \errors kInternal with asmjit's words.
   Result<void> emit();
   asmjit::Label enter_label() const { return enter_; }
+  asmjit::Label invoke_label() const { return invoke_; }
+  const std::vector<std::vector<asmjit::Label>>& functions() const { return functions_; }
 
  private:
   using Gp = asmjit::x86::Gp;
@@ -45,6 +47,8 @@ class JitEmitter {
 
   // Entry, functions, tables (jit_emitter.cc).
   void emit_entry();
+  void emit_invoke();
+  void enter_from_host();
   void emit_program(std::uint32_t program);
   bool emit_optimised(std::uint32_t program);
   void emit_body(std::uint32_t program);
@@ -99,7 +103,7 @@ class JitEmitter {
   std::vector<std::vector<asmjit::Label>> labels_;     ///< by program and slot: targets
   std::vector<std::vector<asmjit::Label>> functions_;  ///< by program and function: callable as BPF calls
   std::vector<asmjit::Label> bodies_;                  ///< by program: saves nothing
-  asmjit::Label enter_, leave_, body_table_, fault_, check_, runaway_, too_deep_;
+  asmjit::Label enter_, invoke_, leave_, body_table_, fault_, check_, runaway_, too_deep_;
   std::vector<asmjit::Label> function_tables_;  ///< by program, for CALLX
 };
 

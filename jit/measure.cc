@@ -12,7 +12,8 @@ constexpr std::size_t kSkew = 2 * kLine;
 }  // namespace
 
 Result<FrameRack> FrameRack::make(const FrameMemory& like) {
-  const std::size_t stride = (like.window_bytes + kLine - 1) / kLine * kLine + kLine + kSkew;
+  const std::size_t context = (like.context_bytes + kLine - 1) / kLine * kLine;
+  const std::size_t stride = (like.window_bytes + kLine - 1) / kLine * kLine + context + kSkew;
   auto pages = LowPages::map(stride * kWindows);
   if (!pages) {
     return pages.error();
@@ -23,7 +24,7 @@ Result<FrameRack> FrameRack::make(const FrameMemory& like) {
   for (std::size_t i = 0; i < kWindows; ++i) {
     std::byte* const place = rack.pages_.data() + i * stride;
     rack.memories_[i].context = reinterpret_cast<std::uint32_t*>(place);
-    rack.memories_[i].move_to_window(place + kLine);
+    rack.memories_[i].move_to_window(place + context);
   }
   return rack;
 }
@@ -32,8 +33,9 @@ void FrameRack::fill(std::span<const Frame> frames) {
   KILN_CHECK(frames.size() <= kWindows);
   frames_ = frames;
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    std::memcpy(memories_[i].window + address::kHeadroom, frames[i].data.data(), frames[i].data.size());
-    memories_[i].begin(frames[i]);
+    if (memories_[i].kind == ContextKind::kXdp) {  // others are made anew for every run
+      memories_[i].begin(frames[i]);
+    }
   }
 }
 

@@ -55,13 +55,20 @@ TimedRound time_frames(HelperRuntime& machine, const FrameRack& rack, double sec
   constexpr double kLongEnough = 50e-6;  // a batch doubles until reading the clock after it does not matter
   const auto run_one = [&](std::size_t i) {
     machine.frame = rack.memory(i);
-    if (restore) {
+    if (machine.frame.kind != ContextKind::kXdp) {
+      if (!machine.load_frame(rack.frame(i))) {
+        return false;
+      }
+    } else if (restore) {
       const std::vector<std::byte>& bytes = rack.frame(i).data;
       std::memcpy(machine.frame.window + address::kHeadroom, bytes.data(), bytes.size());
       machine.frame.publish();
     }
     machine.begin_frame();
     const bool good = program();
+    if (!machine.rings.empty()) {
+      machine.drain_rings();
+    }
     ++machine.frame_number;
     return good;
   };

@@ -136,6 +136,10 @@ std::int64_t MapSet::user_read(std::size_t map, std::span<const std::byte> key, 
   }
   const std::uint32_t found = spec.type == MapType::kStackTrace ? 0 : map_peek(const_view(map), key.data());
   if (found != 0) {
+    std::optional<detail::ValueLock> lock;
+    if (flags != 0) {
+      lock.emplace(const_view(map), found);
+    }
     read_value(map, found, value);
     return 0;
   }
@@ -173,8 +177,11 @@ std::int64_t MapSet::user_read_and_erase(std::size_t map, std::span<const std::b
 }
 
 std::int64_t MapSet::freeze(std::size_t map) {
-  if (frozen_[map]) {
-    return -EBUSY;
+  if (specs_[map].lock_offset) {
+    return kNotSupported;
+  }
+  if (frozen_[map] || specs_[map].is_readonly || (specs_[map].flags & kReadOnlyForUser) != 0) {
+    return -EPERM;
   }
   frozen_[map] = true;
   return 0;

@@ -10,7 +10,7 @@
 #include <kiln/map_set.h>
 
 #include "bytes.h"
-#include "sync.h"
+#include "value.h"
 
 namespace kiln {
 
@@ -139,14 +139,22 @@ void MapSet::for_each(std::size_t map,
   if (is_ring(type)) {
     return each_record(d, arena_.data(), without_key);
   }
-  std::vector<std::byte> key(d.key_size);  // of arrays, which keep none
+  const std::size_t value_bytes = user_value_size(map);
+  std::vector<std::byte> key(d.key_size);
+  std::vector<std::byte> value(is_shared_ ? value_bytes : 0);  // a copy, where others may be writing
   std::uint32_t cursor = 0;
   for (Element element; next_element(map, cursor, element);) {
-    if (element.key == 0) {
+    if (element.key == 0) {  // arrays keep no keys
       std::memcpy(key.data(), &element.index, std::min(key.size(), sizeof element.index));
+    } else {
+      detail::copy_out(key.data(), at(element.key), d.key_size, is_shared_);
     }
-    visit(element.key == 0 ? std::span<const std::byte>(key) : std::span(at(element.key), d.key_size),
-          {at(element.value), user_value_size(map)});
+    if (is_shared_) {
+      detail::copy_out(value.data(), at(element.value), static_cast<std::uint32_t>(value_bytes), true);
+    }
+    // The key's own place where it has one: callers may keep the spans.
+    visit(element.key == 0 || is_shared_ ? std::span<const std::byte>(key) : std::span(at(element.key), d.key_size),
+          is_shared_ ? std::span<const std::byte>(value) : std::span(at(element.value), value_bytes));
   }
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "handover_host.h"
 
+#include <utility>
+
 namespace kiln::sim {
 
 Result<void> HandoverHost::load(const VerifiedObject& object, std::size_t entry, const MapSet& maps,
@@ -24,13 +26,14 @@ Result<void> HandoverHost::go_on(const std::vector<std::uint64_t>& message) {
   if (!handover) {
     return handover.error();
   }
-  taken_.insert(handover->frame);
+  std::vector<Event>& events = taken_[handover->frame];
   auto outcome = continuation_->resume(handover->state);
   HandoverReturn answer;
   answer.core = handover->core;
   answer.thread = handover->thread;
   answer.insns = handover->insns;
   if (outcome) {
+    events = std::move(outcome->events);
     answer.verdict = outcome->code;
     answer.insns += static_cast<std::uint32_t>(outcome->insns);
     if (outcome->redirect) {
@@ -44,6 +47,11 @@ Result<void> HandoverHost::go_on(const std::vector<std::uint64_t>& message) {
   }
   harness_.host().answer(write_return(answer, window_bytes_));
   return outcome ? Result<void>() : outcome.error();
+}
+
+std::optional<std::vector<Event>> HandoverHost::took(std::uint32_t seq) {
+  auto taken = taken_.extract(seq);
+  return taken ? std::optional(std::move(taken.mapped())) : std::nullopt;
 }
 
 }  // namespace kiln::sim

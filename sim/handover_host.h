@@ -4,8 +4,10 @@
 // program to its end on the NIC's maps, and sends back verdict and frame.
 #pragma once
 
+#include <map>
 #include <memory>
-#include <set>
+#include <optional>
+#include <vector>
 
 #include <kiln/handover.h>
 
@@ -24,8 +26,8 @@ class HandoverHost {
   /// Goes on with everything that is in the queue; the NIC's clock runs meanwhile. \errors kFault of a
   /// program; its frame is aborted then.
   Result<void> serve();
-  /// Whether frame number `seq` was handed over; forgets it.
-  bool took(std::uint32_t seq) { return taken_.erase(seq) != 0; }
+  /// The events that frame number `seq` left, nullopt if it was not handed over; forgets it.
+  std::optional<std::vector<Event>> took(std::uint32_t seq);
   const MapSet& maps() { return continuation_->maps(); }
 
  private:
@@ -36,7 +38,7 @@ class HandoverHost {
   std::unique_ptr<Continuation> continuation_;
   CoreImage image_;
   std::uint32_t window_bytes_ = 0;
-  std::set<std::uint32_t> taken_;
+  std::map<std::uint32_t, std::vector<Event>> taken_;  ///< by frame number
 };
 
 }  // namespace kiln::sim

@@ -61,6 +61,11 @@ class NicEngine final : public Engine {
       }
       harness_ = std::make_unique<NicHarness>(std::move(model), observer_);
     }
+    const Program& program = object.object->programs[entry];
+    if (program.type != ProgramType::kXdp) {
+      return Error{Errc::kUnsupported, fmt::format("{}: the NIC runs XDP programs, not those of type {}", program.name,
+                                                   program_type_name(program.type))};
+    }
     const NicConfiguration configuration = harness_->model().configuration();
     if (environment.window_bytes != configuration.window_bytes) {
       return Error{Errc::kUnsupported,
@@ -108,8 +113,12 @@ class NicEngine final : public Engine {
     if (!verdict) {
       return verdict.error();
     }
+    auto events = took(verdict->seq);
     Outcome outcome{.code = verdict->code, .frame = {}, .redirect = {}, .insns = verdict->insns,
-                    .cycles = verdict->end - verdict->start, .handed_over = host_ && host_->took(verdict->seq)};
+                    .cycles = verdict->end - verdict->start, .handed_over = events.has_value()};
+    if (events) {
+      outcome.events = std::move(*events);
+    }
     if (leaves_the_nic(verdict->code)) {
       auto sent = wait_for_frame();
       if (!sent) {
@@ -151,6 +160,9 @@ class NicEngine final : public Engine {
  private:
   /// Goes on with what has been handed over.
   Result<void> serve() { return host_ ? host_->serve() : Result<void>(); }
+
+  /// HandoverHost::took().
+  std::optional<std::vector<Event>> took(std::uint32_t seq) { return host_ ? host_->took(seq) : std::nullopt; }
 
   Result<void> check_frame(const Frame& frame) const {
     const bool short_frame = options_.short_frames && !frame.data.empty() &&
@@ -194,7 +206,7 @@ class NicEngine final : public Engine {
       if (!verdict) {
         return verdict.error();
       }
-      const bool alone = !host_ || !host_->took(verdict->seq);
+      const bool alone = !took(verdict->seq);
       if (leaves_the_nic(verdict->code)) {
         auto sent = wait_for_frame();
         if (!sent) {
@@ -242,7 +254,7 @@ class NicEngine final : public Engine {
         harness_->verdicts().pop_front();
         idle = 0;
         ++seen;
-        const bool handed_over = host_ && host_->took(verdict.record.seq);
+        const bool handed_over = took(verdict.record.seq).has_value();
         if (seen == warm_up) {
           first_cycle = verdict.cycle;
         } else if (seen > warm_up && seen <= warm_up + counted) {

@@ -32,6 +32,10 @@ Step Checker::call_global(u32 callee) {
     reject("{}", signature.defect);
     return Step::kReject;
   }
+  if (state().held.locks != 0) {
+    reject("global function calls are not allowed while holding a lock,\nuse static function instead");
+    return Step::kReject;
+  }
   for (unsigned r = 1; r <= signature.arguments.size(); ++r) {
     const Reg& want = signature.arguments[r - 1];
     if (!check_readable(r)) {
@@ -94,13 +98,9 @@ Step Checker::call_subprogram() {
     reject("the call stack of {} frames is too deep", state().frames.size() + 1);
     return Step::kReject;
   }
-  Frame frame;
-  frame.callsite = insn_;
-  frame.subprogram = static_cast<u32>(callee);
-  frame.instance = stack_liveness_.child(state().frame().instance, insn_, frame.subprogram);
+  Frame frame = make_frame(state(), static_cast<u32>(callee), insn_);
+  frame.async_entries = state().frame().async_entries;
   std::copy_n(state().frame().regs.begin() + 1, 5, frame.regs.begin() + 1);
-  frame.regs[kFramePointer] = Reg::pointer(RegType::kStack);
-  frame.regs[kFramePointer].frame = static_cast<u8>(state().frames.size());
   for (unsigned r = 0; r <= 5; ++r) {
     state().reg(r) = Reg{};
   }
@@ -125,9 +125,18 @@ bool Checker::return_to_caller() {
   if (log_.on()) {
     log_.print("returning from callee:\n{}\n", frame_text(state(), state().depth(), object_, ~0u, ~u64{0}));
   }
-  next_ = state().frame().callsite + 1;
+  const bool from_callback = state().frame().in_callback;
+  if (from_callback && !leave_callback()) {
+    return false;
+  }
+  next_ = state().frame().callsite + (from_callback ? 0 : 1);
   state().frames.pop_back();
-  state().reg(0) = result;
+  if (from_callback) {
+    state().insn = next_;
+    widen_turn();
+  } else {
+    state().reg(0) = result;
+  }
   if (log_.on()) {
     log_.print("to caller at {}:\n{}\n", next_, frame_text(state(), state().depth(), object_, ~0u, ~u64{0}));
   }
@@ -137,11 +146,38 @@ bool Checker::return_to_caller() {
   return true;
 }
 
+/// The instruction may end a subprogram, as a tail call does, or a packet load beyond the packet: then its
+/// caller goes on with `result`. The other way, to the next instruction, is explored later.
+bool Checker::return_early(const Reg& result, bool moves_packet) {
+  if (state().frames.size() == 1) {
+    return true;
+  }
+  if (state().frame().in_callback) {
+    return reject("cannot {} within callback", moves_packet ? "tail call" : "use BPF_LD_[ABS|IND]");
+  }
+  auto onward = std::make_unique<State>(state());
+  onward->last_insn = insn_;
+  onward->insn = insn_ + 1;
+  push_branch(std::move(onward));
+  state().trace.back().returns_early = true;
+  if (moves_packet) {
+    forget_packet_pointers();
+  }
+  set_reg(0, result);
+  return return_to_caller();
+}
+
 bool Checker::check_return_value() {
   if (!check_readable(0)) {
     return false;
   }
   const Reg result = state().reg(0);
+  if (state().frame().in_async_callback) {
+    const ReturnRange range{state().frame().return_min, state().frame().return_max};
+    return result.is_scalar() ? check_range(result, range, "At async callback return")
+                              : reject("At async callback return the register R0 is not a known value ({})",
+                                       type_name(result));
+  }
   if (entry_ != 0 && !result.is_scalar()) {
     return reject("At subprogram exit the register R0 is not a scalar value ({})", type_name(result));
   }
@@ -152,6 +188,11 @@ bool Checker::check_return_value() {
   if (!result.is_scalar()) {
     return reject("At program exit the register R0 is not a known value ({})", type_name(result));
   }
+  return check_range(result, range, "At program exit");
+}
+
+/// \param when  "At program exit", ...
+bool Checker::check_range(const Reg& result, const ReturnRange& range, const char* when) {
   make_precise(0);
   const Interval64& w = result.bounds.w;
   if (w.smin >= range.min && w.smax <= range.max) {
@@ -160,11 +201,15 @@ bool Checker::check_return_value() {
   std::string has;
   has += w.smin != std::numeric_limits<s64>::min() ? fmt::format(" smin={}", w.smin) : "";
   has += w.smax != std::numeric_limits<s64>::max() ? fmt::format(" smax={}", w.smax) : "";
-  return reject("At program exit the register R0 has{} should have been in [{}, {}]",
-                has.empty() ? " unknown scalar value" : has, range.min, range.max);
+  return reject("{} the register R0 has{} should have been in [{}, {}]",
+                when, has.empty() ? " unknown scalar value" : has, range.min, range.max);
 }
 
 Step Checker::execute_exit() {
+  const bool ends = state().frames.size() == 1;
+  if (!check_nothing_held("BPF_EXIT instruction in main prog", ends, ends)) {
+    return Step::kReject;
+  }
   if (state().frames.size() > 1) {
     return return_to_caller() ? Step::kNext : Step::kReject;
   }

@@ -7,7 +7,9 @@
 #include <fstream>
 #include <iostream>
 
+#include <kiln/btf.h>
 #include <kiln/disasm.h>
+#include <kiln/load.h>
 
 namespace kiln::verifier {
 namespace {
@@ -29,6 +31,12 @@ ProgramType type_by_name(const std::string& name) {
     }
   }
   return ProgramType::kUnspec;
+}
+
+/// The kernel's number of a function; 0: it has none of that name, or there is no BTF here.
+std::uint32_t kernel_function(const std::string& name) {
+  const auto types = kernel_btf();
+  return types ? (*types)->find(BtfKind::kFunc, name).value_or(0) : 0;
 }
 
 class Reader {
@@ -68,6 +76,8 @@ class Reader {
       current_.program.section = line.substr(8);
     } else if (begins("license ")) {
       current_.license = line.substr(8);
+    } else if (begins("call kfunc ")) {
+      text_ += "call kernel-function#" + std::to_string(kernel_function(line.substr(11))) + "\n";
     } else {
       text_ += line + "\n";
     }
@@ -163,6 +173,7 @@ Object case_object() {
       map("percpu_hash", MapType::kPercpuHash, 4, 8, 4),
       map("stacks", MapType::kStackTrace, 4, 128, 4),
       map("sockets", MapType::kSockmap, 4, 4, 4),
+      map("local", MapType::kCgroupStorage, 16, 8, 0),
   };
   object.maps.insert(object.maps.end(), std::begin(more), std::end(more));
   return object;

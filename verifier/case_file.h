@@ -6,6 +6,7 @@
 //   accept | reject WORDS         ours, and the kernel's log has the words too
 //   kernel accept | reject WORDS  where the kernel's verdict is known to differ (a reason beside it)
 //   type T, section S, license L  if not XDP, "xdp", GPL
+//   call kfunc NAME               a function of the running kernel
 //   ...                           the program, in assemble()'s syntax; "#" comments
 //
 // Every case runs with the maps of case_object().

@@ -11,10 +11,15 @@
 #include <string>
 #include <vector>
 
+#include <kiln/btf.h>
 #include <kiln/helpers.h>
+#include <kiln/load.h>
 #include <kiln/verifier.h>
 
+#include "components.h"
 #include "facts_builder.h"
+#include "fields.h"
+#include "kfunc_call.h"
 #include "log.h"
 #include "program_rules.h"
 #include "signature.h"
@@ -58,6 +63,11 @@ struct CallContext {
   std::optional<u64> constant_key;  ///< the key argument, if it is one known number
   u64 size_max = 0;        ///< of the last size argument
   u64 alloc_size = 0;      ///< bytes of the result
+  u32 map_uid = 0;         ///< of the map argument
+  bool timer = false;      ///< the map is the one that the timer argument lies in
+  Reg dynptr;              ///< the dynptr argument
+  u32 reference = 0;       ///< what an argument holds
+  unsigned released = 0;   ///< register of the argument that is given back; 0: none
 };
 
 /// Memory that a helper or a global function is given.
@@ -88,6 +98,7 @@ class Checker {
   bool check_main();
   bool check_global_functions();
   void start(u32 subprogram);
+  bool calls_kfuncs() const;
   void fill_statistics(VerifyResult& result);
   std::vector<u32> stack_depths() const;
 
@@ -108,6 +119,8 @@ class Checker {
   bool execute_load();
   bool execute_store();
   bool execute_atomic();
+  bool check_atomic_base(unsigned number, const char* what);
+  Step execute_may_goto();
   bool execute_wide_load();
   bool execute_packet_load();
   bool check_readable(unsigned reg);
@@ -165,6 +178,8 @@ class Checker {
   void grow_stack(Frame& frame, s64 low);
   void store_fixed(const MemoryAccess& a, u32 frame, s64 off);
   bool check_spill(const MemoryAccess& a, u32 frame);
+  bool end_dynptrs(u32 frame, s64 low, s64 high);
+  bool check_no_object(unsigned number, const Reg& reg, s64 low, s64 high, u32 bytes);
   void store_variable(const MemoryAccess& a, u32 frame, s64 low, s64 high);
   bool load_fixed(const MemoryAccess& a, u32 frame, s64 off);
   void load_bytes(unsigned value_reg, u32 frame, s64 low, s64 high);
@@ -180,12 +195,107 @@ class Checker {
   const Signature& signature_of(u32 subprogram);
   Step execute_exit();
   bool return_to_caller();
+  bool return_early(const Reg& result, bool moves_packet);
+  bool check_abnormal_returns();
   bool check_return_value();
+  bool check_range(const Reg& result, const ReturnRange& range, const char* when);
+
+  // callbacks.cc: functions that call a subprogram.
+  Frame make_frame(const State& state, u32 subprogram, u32 callsite);
+  u32 callback_of(const Reg& reg) const;
+  bool push_callback(u32 subprogram, const std::vector<Reg>& arguments, ReturnRange range);
+  bool push_async_callback(u32 subprogram, const std::vector<Reg>& arguments, bool sleepable);
+  bool call_back(const CallContext& call);
+  bool leave_callback();
+  void widen_turn();
+
+  // map_fields.cc: locks, timers and pointers in map values; types of the program and the kernel.
+  const Btf* program_types();
+  const Btf* kernel_types();
+  bool name_kernel_type(Reg& reg, std::string_view name);
+  const FieldList& map_fields(s32 map);
+  const FieldList& object_fields(u32 type);
+  bool keeps_id(const Reg& reg);
+  bool check_fields(const Reg& reg, const FieldList& fields, s64 off, u32 bytes, bool direct);
+  const Field* exact_field(unsigned number, FieldKind kind, std::string_view name);
+  bool check_spin_lock(unsigned number, bool lock);
+  bool check_map_for_program(const MapSpec& map, s32 index);
+
+  // stack_objects.cc: dynptrs and iterators.
+  std::optional<u32> object_slot(const Reg& reg, const char* what, u32 slots);
+  static bool holds_object(const Frame& frame, u32 slot, u32 slots, Byte kind);
+  void place_object(u32 frame, u32 slot, u32 slots, Byte kind, const Reg& value);
+  void note_object_read(u32 frame, u32 slot, u32 slots);
+  bool end_dynptr_at(Frame& frame, u32 slot);
+  const Reg* dynptr_of(const Reg& reg);
+  bool check_dynptr_register(unsigned number);
+  bool make_dynptr(unsigned number, DynptrType type, u32 reference);
+  bool use_dynptr(unsigned number, std::optional<DynptrType> type, Reg* found);
+  bool release_dynptr(unsigned number);
+  static const StackSlot* iterator_slot(const State& state, const Reg& reg);
+  bool is_active_iterator(const State& state, const Reg& reg) const;
+  static bool iterator_depths_differ(const State& was, const State& is);
+  bool make_iterator(unsigned number, std::string_view name, u32 type, u32 slots, bool in_rcu);
+  Reg* use_iterator(unsigned number, std::string_view name, u32 type, u32 slots, std::string_view function);
+  void destroy_iterator(const Reg& pointer, u32 slots);
+  void advance_iterator(const Reg& pointer);
+
+  // kernel_objects.cc: structures of the kernel, and pointers to them in maps.
+  bool access_kernel_object(const MemoryAccess& a, const Reg& reg, s64 off);
+  bool access_kernel_pointer(const MemoryAccess& a, const Field& field);
+
+  // kfunc_call.cc
+  bool call_kfunc();
+  bool may_call_under_lock();
+  bool resolve_kfunc(u32 slot, KfuncCall& call);
+  bool in_rcu_section() const;
+  bool check_sections(const KfuncCall& call);
+  void leave_rcu_section();
+  bool pointer_result(KfuncCall& call, u32 target, Reg& result);
+  bool cast_result(const KfuncCall& call, Reg& result);
+  bool set_kfunc_result(KfuncCall& call);
+  void fork_failed_lock(const KfuncCall& call);
+
+  // kfunc_args.cc
+  bool check_kfunc_arguments(KfuncCall& call);
+  bool check_kfunc_number(KfuncCall& call, unsigned number, std::string_view name);
+  bool check_kfunc_pointer(KfuncCall& call, unsigned index, unsigned& next);
+  bool check_kfunc_object(KfuncCall& call, unsigned number, u32 wanted);
+  bool check_kfunc_dynptr(KfuncCall& call, unsigned number, std::string_view name);
+  bool check_kfunc_iterator(KfuncCall& call, unsigned number, u32 type);
+  bool check_kfunc_irq_flag(const KfuncCall& call, unsigned number);
+  bool check_kfunc_res_lock(const KfuncCall& call, unsigned number);
+  bool check_kfunc_buffer(KfuncCall& call, unsigned number, std::string_view name, std::string_view size_name);
+  bool check_kfunc_memory(unsigned number, u32 bytes);
+
+  // references.cc: what must be given back, and sections.
+  u32 acquire_reference();
+  static bool drop_reference(State& state, u32 id);
+  bool release_reference(u32 id);
+  void forget_borrowed();
+  bool check_nothing_held(const char* what, bool sections, bool references);
+  bool in_sleepable_context() const;
+  bool take_lock(Reference::Kind kind, u32 id, s32 owner);
+  bool give_lock(Reference::Kind kind, u32 id, s32 owner, const char* name);
+  /// Makes every register that `which` picks a number, since what it pointed at may be gone.
+  template <typename Which>
+  void invalidate(Which which) {
+    for_each_reg(state(), [&](Reg& reg) {
+      if (reg.is_pointer() && which(reg)) {
+        reg = Reg::unknown();
+      }
+    });
+    touched_regs_ = ~0u;
+    touched_slots_ = ~u64{0};
+  }
 
   // helper_call.cc, helper_args.cc, helper_memory.cc: helpers.
   bool call_helper();
   bool check_arguments(CallContext& call);
   bool check_argument(CallContext& call, unsigned index);
+  bool note_reference(CallContext& call, unsigned number, HelperArg want);
+  bool release_arguments(const CallContext& call);
+  bool acquires_from_map(const CallContext& call) const;
   bool check_argument_type(unsigned number, HelperArg want);
   bool check_memory_of(CallContext& call, unsigned number, HelperArg want);
   bool check_memory_argument(const ArgumentMemory& m);
@@ -194,6 +304,7 @@ class Checker {
   std::optional<u64> constant_key(unsigned number, u32 bytes);
   void set_result(const CallContext& call);
   void forget_packet_pointers();
+  bool check_call_rules(const CallContext& call);
 
   // prune.cc: states seen before.
   enum class Visit : u8 { kNew, kPruned, kReject };
@@ -203,17 +314,23 @@ class Checker {
   void clean(State& state);
   u64 live_slots(const State& state, u32 frame);
   void note_prune(const State& old);
+  bool loop_may_end(const State& old) const;
+  bool is_infinite_loop(const State& old) const;
+  Visit end_path(State& old, bool loop);
+  State* earlier_turn(const State& now, u32 insn);
+  void widen(const State& before, State& now);
 
   // precision.cc: which scalars must agree when states are compared.
   void make_precise(unsigned reg);
   void make_slot_precise(u32 frame, u32 slot);
-  void propagate_precision(const State& old);
-  void backtrack(PrecisionMask mask, bool skip_last);
-  void step_back(const State& state, const TraceEntry& entry, PrecisionMask& mask);
+  bool propagate_precision(const State& old, const State& last);
+  void close_loop(LoopVisit& visit);
+  bool backtrack(const State& from, PrecisionMask mask, bool skip_last);
+  void step_back(const State& state, const TraceEntry& entry, u32 next, PrecisionMask& mask);
 
   // stack_depth.cc
   bool check_stack_depth();
-  bool check_chain(u32 subprogram, u32 used, u32 calls);
+  bool check_chain(u32 subprogram, u32 used, u32 calls, bool callback);
   u32 callee_of(u32 call) const;
 
   template <typename... Args>
@@ -243,6 +360,7 @@ class Checker {
   ProgramRules rules_;
   Structure structure_;
   StackLiveness stack_liveness_;
+  LoopVisits loops_;
   FactsBuilder facts_;
   Log log_;
 
@@ -252,9 +370,14 @@ class Checker {
   std::vector<std::unique_ptr<State>> retired_;  ///< no longer compared with, still a parent of others
   std::vector<u32> stack_depth_;                 ///< by subprogram, bytes
   std::vector<std::optional<Signature>> signatures_;  ///< by subprogram, once asked for
+  std::vector<bool> async_callback_;             ///< by subprogram
   std::vector<bool> global_called_;              ///< by subprogram
   std::vector<RegType> region_;                  ///< by slot: what a load or store there accesses
   std::vector<bool> visited_;                    ///< by slot: some path got there
+  std::unique_ptr<const Btf> program_types_;
+  std::optional<std::shared_ptr<const Btf>> kernel_types_;
+  std::vector<std::optional<FieldList>> map_fields_;  ///< by map, once asked for
+  std::vector<std::pair<u32, std::unique_ptr<FieldList>>> object_fields_;  ///< by type
   u32 entry_ = 0;                                ///< subprogram being verified on its own
 
   u32 written_frame_ = 0;  ///< what the store being checked overwrites whole

@@ -67,6 +67,8 @@ Decoded decode_one(const Insn& insn) {
     case Form::kAtomic:
     case Form::kAtomicFetch:
     case Form::kLdPacket:
+    case Form::kLoadAcquire:
+    case Form::kStoreRelease:
       d.bytes = static_cast<u8>(access_bytes(insn.opcode));
       d.signed_load = d.form == Form::kLoad && d.info->text.front() == 's';
       break;
@@ -76,6 +78,8 @@ Decoded decode_one(const Insn& insn) {
     case Form::kCallx:
     case Form::kExit:
     case Form::kLd64:
+    case Form::kMayGoto:
+    case Form::kAddrSpaceCast:
       break;
   }
   return d;

@@ -27,6 +27,8 @@ struct Decoded {
   u8 bytes = 0;               ///< of a memory access
   u8 width = 0;               ///< bits of MOVSX and of byte swaps
   bool is_conditional() const { return form == Form::kJmpImm || form == Form::kJmpReg; }
+  bool has_two_ways() const { return is_conditional() || form == Form::kMayGoto; }
+  bool is_kfunc_call() const { return op == Op::CALL_KFUNC && form == Form::kCall; }
   bool is_subprogram_call() const { return op == Op::CALL_LOCAL; }
   bool is_helper_call() const { return op == Op::CALL_HELPER || op == Op::CALL_KFUNC; }
   bool is_atomic() const { return form == Form::kAtomic || form == Form::kAtomicFetch; }

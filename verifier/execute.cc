@@ -2,6 +2,7 @@
 //
 // One instruction of a path: its reserved fields, its operands, and which rule file it goes to.
 #include "checker.h"
+#include "helper_rules.h"
 
 namespace kiln::verifier {
 namespace {
@@ -99,8 +100,17 @@ Step Checker::execute() {
     case Form::kExit:
       ++jumps_;
       return execute_exit();
+    case Form::kMayGoto:
+      ++jumps_;
+      return execute_may_goto();
+    case Form::kAddrSpaceCast:
+      return step(reject("addr_space_cast insn can only be used in a program that has an associated arena"));
     case Form::kLoad:
       return step(execute_load());
+    case Form::kLoadAcquire:
+      return step(check_atomic_base(insn().src, "loads from") && execute_load());
+    case Form::kStoreRelease:
+      return step(check_atomic_base(insn().dst, "stores into") && execute_store());
     case Form::kStoreImm:
     case Form::kStoreReg:
       return step(execute_store());
@@ -117,8 +127,15 @@ Step Checker::execute() {
 }
 
 Step Checker::execute_call() {
+  if (state().held.locks != 0 && !may_call_under_lock()) {
+    reject("function calls are not allowed while holding a lock");
+    return Step::kReject;
+  }
   if (decoded().is_subprogram_call()) {
     return call_subprogram();
+  }
+  if (decoded().is_kfunc_call()) {
+    return call_kfunc() ? Step::kNext : Step::kReject;
   }
   return call_helper() ? Step::kNext : Step::kReject;
 }
@@ -133,12 +150,13 @@ bool Checker::execute_load() {
                        .bytes = decoded().bytes,
                        .access = Access::kRead,
                        .value_reg = i.dst,
+                       .aligned = decoded().form == Form::kLoadAcquire,
                        .sign_extend = decoded().signed_load});
 }
 
 bool Checker::execute_store() {
   const Insn& i = insn();
-  const bool from_reg = decoded().form == Form::kStoreReg;
+  const bool from_reg = decoded().form != Form::kStoreImm;
   if ((from_reg && !check_readable(i.src)) || !check_readable(i.dst)) {
     return false;
   }
@@ -147,18 +165,45 @@ bool Checker::execute_store() {
                        .bytes = decoded().bytes,
                        .access = Access::kWrite,
                        .value_reg = from_reg ? i.src : -1,
-                       .immediate = !from_reg});
+                       .immediate = !from_reg,
+                       .aligned = decoded().form == Form::kStoreRelease});
+}
+
+/// Atomic and ordered accesses are not for memory whose accesses the kernel rewrites.
+/// \param what  "loads from", "stores into"
+bool Checker::check_atomic_base(unsigned number, const char* what) {
+  if (!check_readable(number)) {
+    return false;
+  }
+  const Reg& base = state().reg(number);
+  const bool refused = base.type == RegType::kCtx || is_packet_pointer(base.type) || base.type == RegType::kFlowKeys ||
+                       is_socket(base.type);
+  return !refused || reject("BPF_ATOMIC {} R{} {} is not allowed", what, number, type_name(base));
+}
+
+/// Jumps when the loop's budget is used up, which may be at any turn.
+Step Checker::execute_may_goto() {
+  const State* before = state().parent == nullptr ? nullptr : earlier_turn(*state().parent, insn_);
+  auto goes_on = std::make_unique<State>(state());
+  goes_on->last_insn = insn_;
+  goes_on->insn = insn_ + 1;
+  ++goes_on->may_goto_depth;
+  if (before != nullptr) {
+    widen(*before, *goes_on);
+  }
+  push_branch(std::move(goes_on));
+  facts_.record_branch(insn_, true);
+  facts_.record_branch(insn_, false);
+  next_ = static_cast<u32>(jump_target(decoded(), insn(), insn_));
+  return Step::kNext;
 }
 
 bool Checker::execute_atomic() {
   const Insn& i = insn();
   const bool exchange = decoded().op == Op::ATOMIC_CMPXCHG32 || decoded().op == Op::ATOMIC_CMPXCHG64;
-  if (!check_readable(i.src) || !check_readable(i.dst) || (exchange && !check_readable(0))) {
+  if (!check_readable(i.src) || !check_readable(i.dst) || (exchange && !check_readable(0)) ||
+      !check_atomic_base(i.dst, "stores into")) {
     return false;
-  }
-  const Reg& base = state().reg(i.dst);
-  if (base.type == RegType::kCtx || base.type == RegType::kXdpSock || is_packet_pointer(base.type)) {
-    return reject("BPF_ATOMIC stores into R{} {} is not allowed", i.dst, type_name(base));
   }
   const unsigned result = exchange ? 0u : i.src;
   const bool fetches = decoded().form == Form::kAtomicFetch;
@@ -192,6 +237,14 @@ bool Checker::execute_wide_load() {
       set_reg(i.dst, Reg::constant(u64{upper} << 32 | lower));
       return true;
     case Op::LD_CODE_ADDR: {
+      const s64 target = structure_.subprogram_at(s64{insn_} + 1 + i.imm);
+      const SubprogramInfo& sub = structure_.subprograms[static_cast<std::size_t>(target)];
+      if (sub.btf_func == 0 && !object_.btf.empty()) {
+        return reject("missing btf func_info");
+      }
+      if (sub.is_global) {
+        return reject("callback function not static");
+      }
       Reg code = Reg::pointer(RegType::kFunc);
       code.extra = static_cast<s32>(insn_) + 1 + i.imm;
       set_reg(i.dst, code);
@@ -207,7 +260,13 @@ bool Checker::execute_wide_load() {
     return reject("map index {} is not in the object", lower);
   }
   const MapSpec& map = object_.maps[lower];
+  if (rules_.sleepable && !is_for_sleepable(map.type)) {
+    return reject("Sleepable programs can only use array, hash, ringbuf and local storage maps");
+  }
   const bool value = decoded().op == Op::LD_MAP_IDX_VALUE;
+  if (!check_map_for_program(map, static_cast<s32>(lower))) {
+    return false;
+  }
   if (value && (map.type != MapType::kArray || map.max_entries != 1)) {
     return reject("no direct value access support for this map type");
   }
@@ -224,6 +283,9 @@ bool Checker::execute_packet_load() {
   if (!rules_.legacy_packet_loads) {
     return reject("BPF_LD_[ABS|IND] instructions not allowed for this program type");
   }
+  if (!check_nothing_held("BPF_LD_[ABS|IND]", true, true)) {
+    return false;
+  }
   if (decoded().info->name.starts_with("LD_IND") && !check_readable(insn().src)) {
     return false;
   }
@@ -239,7 +301,7 @@ bool Checker::execute_packet_load() {
   Reg loaded = Reg::unknown();
   loaded.bounds.truncate(decoded().bytes);
   set_reg(0, loaded);
-  return true;
+  return return_early(Reg::constant(0), false);
 }
 
 }  // namespace kiln::verifier

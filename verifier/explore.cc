@@ -84,8 +84,17 @@ void Checker::push_branch(std::unique_ptr<State> branch) {
 /// One path from `s` has ended: its checkpoints have one less to wait for.
 void Checker::release(State* s) {
   while (s != nullptr && --s->branches == 0) {
+    if (s->enters_loop) {
+      LoopVisit* visit = loops_.find(*s);
+      if (visit != nullptr && visit->entry == s) {
+        visit->entry = nullptr;
+        close_loop(*visit);
+      }
+    }
     State* parent = s->parent;
-    std::erase_if(retired_, [s](const auto& owned) { return owned.get() == s; });
+    std::erase_if(retired_, [this](const auto& owned) {
+      return owned->branches == 0 && !loops_.is_incomplete(*owned);
+    });
     s = parent;
   }
 }

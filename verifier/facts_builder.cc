@@ -23,8 +23,17 @@ ValueKinds kind_of(RegType type) {
     case RegType::kMapPtr: return bit(ValueKind::kMapHandle);
     case RegType::kMapValue: return bit(ValueKind::kMapValue);
     case RegType::kFunc: return bit(ValueKind::kCode);
+    case RegType::kMapKey:
     case RegType::kMem:
-    case RegType::kXdpSock: return bit(ValueKind::kOther);
+    case RegType::kXdpSock:
+    case RegType::kSocket:
+    case RegType::kSockCommon:
+    case RegType::kTcpSock:
+    case RegType::kFlowKeys:
+    case RegType::kBtf:
+    case RegType::kDynptr:
+    case RegType::kIter:
+    case RegType::kIrqFlag: return bit(ValueKind::kOther);
   }
   return bit(ValueKind::kOther);
 }

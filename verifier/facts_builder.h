@@ -40,6 +40,7 @@ class FactsBuilder {
   void spread_doubts();
   bool transfer(u32 insn, u16 before, u16& after);
   bool transfer_store(u32 insn, bool value_doubtful);
+  bool doubt_callbacks();
   u16 after_call(u32 insn, u16 before, bool& changed);
   bool loads_doubt(u32 insn) const;
   u64 touched_slots(u32 insn) const;

@@ -63,9 +63,27 @@ bool FactsBuilder::transfer_store(u32 insn, bool value_doubtful) {
   return changed;
 }
 
+/// What a callback is handed on may be doubtful: in every subprogram whose address is taken.
+bool FactsBuilder::doubt_callbacks() {
+  bool changed = false;
+  for (u32 at = 0; at < structure_.code.size(); ++at) {
+    if (structure_.code[at].info == nullptr || structure_.code[at].op != Op::LD_CODE_ADDR) {
+      continue;
+    }
+    u16& there = doubt_[static_cast<u32>(s64{at} + 1 + program_.insns[at].imm)];
+    changed |= (there & kArguments) != kArguments;
+    there = static_cast<u16>(there | kArguments);
+  }
+  return changed;
+}
+
 u16 FactsBuilder::after_call(u32 insn, u16 before, bool& changed) {
   const Decoded& d = structure_.code[insn];
   if (!d.is_subprogram_call()) {
+    const SlotInfo& slot = structure_.slots[insn];
+    if ((slot.calls_callback || slot.calls_async) && (before & kArguments) != 0) {
+      changed |= doubt_callbacks();
+    }
     return static_cast<u16>(before & ~kCallerSaved);
   }
   const s64 entry = jump_target(d, program_.insns[insn], insn);
@@ -116,7 +134,14 @@ bool FactsBuilder::transfer(u32 insn, u16 before, u16& after) {
     case Form::kLoad:
       after = with(before, i.dst, loads_doubt(insn));
       break;
+    case Form::kLoadAcquire:
+      after = with(before, i.dst, loads_doubt(insn));
+      break;
+    case Form::kAddrSpaceCast:
+      after = with(before, i.dst, doubtful(i.src));
+      break;
     case Form::kStoreReg:
+    case Form::kStoreRelease:
       changed = transfer_store(insn, doubtful(i.src));
       break;
     case Form::kAtomicFetch:
@@ -138,6 +163,7 @@ bool FactsBuilder::transfer(u32 insn, u16 before, u16& after) {
     case Form::kJmpImm:
     case Form::kJa:
     case Form::kJa32:
+    case Form::kMayGoto:
     case Form::kExit:
     case Form::kStoreImm:
     case Form::kAtomic:

@@ -41,7 +41,9 @@ bool reads_only(HelperArg arg) {
 
 constexpr unsigned bit(RegType type) { return 1u << static_cast<unsigned>(type); }
 constexpr unsigned kMemoryTypes = bit(RegType::kStack) | bit(RegType::kPacket) | bit(RegType::kPacketMeta) |
-                                  bit(RegType::kMapValue) | bit(RegType::kMem);
+                                  bit(RegType::kMapKey) | bit(RegType::kMapValue) | bit(RegType::kMem);
+constexpr unsigned kSocketTypes = bit(RegType::kSockCommon) | bit(RegType::kSocket) | bit(RegType::kTcpSock) |
+                                  bit(RegType::kXdpSock);
 
 /// Register types that fit, and the kernel's list of them ("expected=...").
 struct Accepted {
@@ -76,17 +78,17 @@ Accepted accepted(HelperArg arg) {
     case HelperArg::kDynptrLocalUninit:
     case HelperArg::kDynptrRingbufUninit:
     case HelperArg::kDynptrRingbufRelease:
-      return {bit(RegType::kStack), "fp, dynptr_ptr"};
+      return {bit(RegType::kStack) | bit(RegType::kDynptr), "fp, dynptr_ptr"};
     case HelperArg::kRingbufMemRelease:
-      return {0, "ringbuf_mem"};
+      return {bit(RegType::kMem), "ringbuf_mem"};
     case HelperArg::kSocketOrNull:
-      return {0, "sock"};
+      return {bit(RegType::kSocket), "sock"};
     case HelperArg::kSockCommon:
-      return {bit(RegType::kXdpSock), "sock_common, sock, tcp_sock, xdp_sock"};
+      return {kSocketTypes, "sock_common, sock, tcp_sock, xdp_sock"};
     case HelperArg::kBtfSockCommon:
     case HelperArg::kBtfSockCommonOrNull:
     case HelperArg::kBtfSockCommonRelease:
-      return {bit(RegType::kXdpSock), "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_"};
+      return {kSocketTypes, "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_"};
     case HelperArg::kPercpuBtf:
       return {0, "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_"};
     case HelperArg::kKptrRelease:
@@ -110,6 +112,11 @@ Accepted accepted(HelperArg arg) {
 }
 
 /// Memory is where a pointer may have moved; everything else is handed over as it is.
+bool is_release(HelperArg arg) {
+  return arg == HelperArg::kRingbufMemRelease || arg == HelperArg::kBtfSockCommonRelease ||
+         arg == HelperArg::kDynptrRingbufRelease || arg == HelperArg::kKptrRelease;
+}
+
 bool must_be_unmodified(RegType type) { return (bit(type) & (kMemoryTypes | bit(RegType::kScalar))) == 0; }
 
 }  // namespace
@@ -118,8 +125,9 @@ bool Checker::check_argument_type(unsigned number, HelperArg want) {
   const Reg& reg = state().reg(number);
   const Accepted fits = accepted(want);
   const bool null_ok = !reg.maybe_null || may_be_null(want);
-  const bool readonly_ok = !reg.read_only || reads_only(want);
-  return ((fits.types & bit(reg.type)) != 0 && null_ok && readonly_ok) ||
+  const bool readonly_ok = reg.type != RegType::kMem || !reg.has(kReadOnly) || reads_only(want);
+  const bool record_ok = want != HelperArg::kRingbufMemRelease || reg.has(kRingbuf);
+  return ((fits.types & bit(reg.type)) != 0 && null_ok && readonly_ok && record_ok) ||
          reject("R{} type={} expected={}", number, type_name(reg), fits.words);
 }
 
@@ -145,11 +153,44 @@ bool Checker::check_argument(CallContext& call, unsigned index) {
   } else if (!check_argument_type(number, want) ||
              (must_be_unmodified(reg.type) && !check_fixed_pointer(number, reg))) {
     return false;
+  } else if (is_release(want) && want != HelperArg::kDynptrRingbufRelease) {
+    if (reg.off != 0) {
+      return reject("R{} must have zero offset when passed to release func or trusted arg to kfunc", number);
+    }
+    if (!check_fixed_pointer(number, reg)) {
+      return false;
+    }
+  }
+  if (!note_reference(call, number, want)) {
+    return false;
   }
   switch (want) {
     case HelperArg::kMapPtr:
+      if (call.timer && (call.map != reg.extra || call.map_uid != reg.uid)) {
+        return reject("timer pointer in R1 map_uid={} doesn't match map pointer in R2 map_uid={}", call.map_uid,
+                      reg.uid);
+      }
       call.map = reg.extra;
+      call.map_uid = reg.uid;
       return true;
+    case HelperArg::kSpinLock:
+      return check_spin_lock(number, static_cast<HelperId>(call.helper->number) == HelperId::spin_lock);
+    case HelperArg::kTimer:
+      call.timer = true;
+      call.map = reg.extra;
+      call.map_uid = reg.uid;
+      return exact_field(number, FieldKind::kTimer, "bpf_timer") != nullptr;
+    case HelperArg::kDynptr:
+      return use_dynptr(number, std::nullopt, &call.dynptr);
+    case HelperArg::kDynptrLocalUninit:
+      if (state().reg(1).type != RegType::kMapValue) {
+        return reject("Unsupported reg type {} for bpf_dynptr_from_mem data", type_name(state().reg(1)));
+      }
+      return make_dynptr(number, DynptrType::kLocal, 0);
+    case HelperArg::kDynptrRingbufUninit:
+      return make_dynptr(number, DynptrType::kRingbuf, 0);
+    case HelperArg::kDynptrRingbufRelease:
+      return use_dynptr(number, DynptrType::kRingbuf, nullptr);
     case HelperArg::kConstString:
       return check_const_string(number, reg);
     case HelperArg::kAllocSize:
@@ -162,6 +203,32 @@ bool Checker::check_argument(CallContext& call, unsigned index) {
     default:
       return check_memory_of(call, number, want);
   }
+}
+
+/// Arguments that carry a reference, and those that give it back.
+bool Checker::note_reference(CallContext& call, unsigned number, HelperArg want) {
+  const Reg reg = state().reg(number);
+  if (is_release(want)) {
+    if (want == HelperArg::kDynptrRingbufRelease) {
+      if (reg.type != RegType::kStack) {
+        return reject("cannot release unowned const bpf_dynptr");
+      }
+      const Reg* dynptr = dynptr_of(reg);
+      if (dynptr == nullptr || dynptr->ref == 0) {
+        return reject("arg {} is an unacquired reference", number);
+      }
+    } else if (reg.ref == 0 && !reg.is_null_constant()) {
+      return reject("R{} must be referenced when passed to release function", number);
+    }
+    call.released = number;
+  }
+  if (reg.ref != 0 && want != HelperArg::kKptrDest) {
+    if (call.reference != 0) {
+      return reject("more than one arg with ref_obj_id R{} {} {}", number, reg.ref, call.reference);
+    }
+    call.reference = reg.ref;
+  }
+  return true;
 }
 
 bool Checker::check_arguments(CallContext& call) {

@@ -45,12 +45,18 @@ bool Checker::check_memory_argument(const ArgumentMemory& m) {
     case RegType::kPacket:
     case RegType::kPacketMeta:
       return access_packet(m.number, reg, reg.off, m.bytes, m.zero_size);
+    case RegType::kMapKey:
+      return m.access == Access::kWrite
+                 ? reject("R{} cannot write into {}", m.number, type_name(reg))
+                 : access_region(m.number, reg, reg.off, m.bytes,
+                                 object_.maps[static_cast<std::size_t>(reg.extra)].key_size, m.zero_size);
     case RegType::kMapValue:
       return check_map_direction(reg, reg.off, m.bytes, m.access) &&
+             check_fields(reg, map_fields(reg.extra), reg.off, m.bytes, false) &&
              access_region(m.number, reg, reg.off, m.bytes,
                            object_.maps[static_cast<std::size_t>(reg.extra)].value_size, m.zero_size);
     case RegType::kMem:
-      if (reg.read_only && m.access == Access::kWrite) {
+      if (reg.has(kReadOnly) && m.access == Access::kWrite) {
         return reject("R{} cannot write into {}", m.number, type_name(reg));
       }
       return access_region(m.number, reg, reg.off, m.bytes, static_cast<u32>(reg.extra), m.zero_size);

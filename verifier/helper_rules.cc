@@ -137,16 +137,8 @@ bool helper_takes(H helper, M type) {
 
 bool is_followed(HelperArg arg) {
   switch (arg) {
-    case HelperArg::kSpinLock:
-    case HelperArg::kTimer:
     case HelperArg::kKptrDest:
     case HelperArg::kKptrRelease:
-    case HelperArg::kDynptr:
-    case HelperArg::kDynptrLocalUninit:
-    case HelperArg::kDynptrRingbufUninit:
-    case HelperArg::kDynptrRingbufRelease:
-    case HelperArg::kRingbufMemRelease:
-    case HelperArg::kBtfSockCommonRelease:
       return false;
     default:
       return true;
@@ -161,6 +153,11 @@ bool is_followed(HelperResult result) {
     case HelperResult::kProcessor:
     case HelperResult::kMapValue:
     case HelperResult::kMapValueOrNull:
+    case HelperResult::kSocketOrNull:
+    case HelperResult::kSockCommonOrNull:
+    case HelperResult::kTcpSockOrNull:
+    case HelperResult::kRingbufMemOrNull:
+    case HelperResult::kDynptrMemOrNull:
       return true;
     default:
       return false;
@@ -172,6 +169,29 @@ bool is_followed(HelperResult result) {
 bool fits_map(const HelperInfo& helper, MapType type) {
   const auto id = static_cast<HelperId>(helper.number);
   return map_takes(type, id) && helper_takes(id, type);
+}
+
+bool may_update_sockmap(ProgramType type, bool deletes) {
+  switch (type) {
+    case ProgramType::kSockOps:
+      return deletes;
+    case ProgramType::kSocketFilter:
+    case ProgramType::kSchedCls:
+    case ProgramType::kSchedAct:
+    case ProgramType::kXdp:
+    case ProgramType::kSkReuseport:
+    case ProgramType::kFlowDissector:
+    case ProgramType::kSkLookup:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_for_sleepable(MapType type) {
+  return is_one_of(type, {M::kHash, M::kLruHash, M::kArray, M::kPercpuHash, M::kPercpuArray, M::kLruPercpuHash,
+                          M::kArrayOfMaps, M::kHashOfMaps, M::kRingbuf, M::kUserRingbuf, M::kInodeStorage,
+                          M::kSkStorage, M::kTaskStorage, M::kCgrpStorage, M::kQueue, M::kStack, M::kArena});
 }
 
 bool is_read_only(const MapSpec& map) {
@@ -186,9 +206,6 @@ std::string not_followed(const HelperInfo& helper) {
     if (!is_followed(helper.args[i])) {
       return fmt::format("argument {}", i + 1);
     }
-  }
-  if (helper.has(kCallsBack)) {
-    return "the function it calls";
   }
   return is_followed(helper.result) ? "" : "its result";
 }

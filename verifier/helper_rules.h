@@ -17,6 +17,12 @@ namespace kiln::verifier {
 /// helpers for few maps.
 bool fits_map(const HelperInfo& helper, MapType type);
 
+/// May programs of the type update (or delete from) a map of sockets? Where they can't hold a socket's lock.
+bool may_update_sockmap(ProgramType type, bool deletes);
+
+/// May programs that sleep use maps of this type?
+bool is_for_sleepable(MapType type);
+
 /// Programs may not change its values.
 bool is_read_only(const MapSpec& map);
 

@@ -12,14 +12,33 @@
 #include "subsume.h"
 
 namespace kiln::verifier {
+namespace {
+
+/// Pointers that the kernel knows not to be NULL where a test has not said so.
+bool is_never_null(const Reg& reg) {
+  switch (reg.type) {
+    case RegType::kMapKey:
+    case RegType::kMapValue:
+    case RegType::kMapPtr:
+    case RegType::kMem:
+    case RegType::kSocket:
+    case RegType::kSockCommon:
+    case RegType::kTcpSock:
+      return true;
+    case RegType::kBtf:
+      return reg.ref != 0 || reg.has(kTrusted | kRcu | kOwned);
+    default:
+      return false;
+  }
+}
+
+}  // namespace
 
 std::optional<bool> Checker::decide_pointer_branch(const Reg& dst, const Reg& src, CmpOp op) const {
   const bool pointer_first = dst.is_pointer();
   const Reg& pointer = pointer_first ? dst : src;
   const Reg& number = pointer_first ? src : dst;
-  const bool never_null = !pointer.maybe_null &&
-                          (pointer.type == RegType::kMapValue || pointer.type == RegType::kMapPtr ||
-                           pointer.type == RegType::kMem || pointer.type == RegType::kXdpSock);
+  const bool never_null = !pointer.maybe_null && is_never_null(pointer);
   const bool against_zero = number.is_scalar() && (decoded().is64 ? number.bounds.is_constant()
                                                                   : number.bounds.is_constant32()) &&
                             (decoded().is64 ? number.bounds.value() : number.bounds.bits.low32().value) == 0;
@@ -105,6 +124,9 @@ void Checker::share_bounds(State& s, const Reg& known, const std::vector<Place>&
 }
 
 void Checker::resolve_null(State& s, u32 id, bool is_null) {
+  if (is_null) {
+    drop_reference(s, id);  // there is nothing to give back
+  }
   for_each_reg(s, [&](Reg& reg) {
     if (!reg.maybe_null || reg.id != id) {
       return;
@@ -114,7 +136,7 @@ void Checker::resolve_null(State& s, u32 id, bool is_null) {
       return;
     }
     reg.maybe_null = false;
-    reg.id = 0;
+    reg.id = keeps_id(reg) ? reg.id : 0;
     if (reg.type != RegType::kMapValue) {
       return;
     }
@@ -124,6 +146,8 @@ void Checker::resolve_null(State& s, u32 id, bool is_null) {
       reg.extra = static_cast<s32>(*map.inner);
     } else if (map.type == MapType::kXskmap) {
       reg.type = RegType::kXdpSock;
+    } else if (map.type == MapType::kSockmap || map.type == MapType::kSockhash) {
+      reg.type = RegType::kSocket;
     }
   });
 }

@@ -106,7 +106,8 @@ Judgement KernelJudge::judge(const Program& program, int log_level, std::uint32_
   options.log_level = static_cast<__u32>(log_level);
   options.log_size = log_level == 0 ? 0u : static_cast<__u32>(kLogBytes);
   options.log_buf = log_level == 0 ? nullptr : log.get();
-  options.prog_flags = program.has_frags ? BPF_F_XDP_HAS_FRAGS : 0u;
+  options.prog_flags = (program.has_frags ? BPF_F_XDP_HAS_FRAGS : 0u) |
+                       (section_info(program.section).is_sleepable ? BPF_F_SLEEPABLE : 0u);
   const auto insns = for_kernel(program, maps_);
   const auto began = std::chrono::steady_clock::now();
   const int fd = bpf_prog_load(static_cast<bpf_prog_type>(program.type), "kiln_judge", object_.license.c_str(),

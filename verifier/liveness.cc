@@ -66,6 +66,13 @@ UseDef use_def(const Decoded& d, const Insn& insn, ProgramType type) {
       return d.op == Op::ATOMIC_CMPXCHG32 || d.op == Op::ATOMIC_CMPXCHG64
                  ? UseDef{static_cast<u16>(both | bit(0)), bit(0)}
                  : UseDef{both, src};
+    case Form::kMayGoto:
+      return {};
+    case Form::kLoadAcquire:
+    case Form::kAddrSpaceCast:
+      return {src, dst};
+    case Form::kStoreRelease:
+      return {both, 0};
     case Form::kLd64:
       return {0, dst};
     case Form::kLdPacket:

@@ -84,6 +84,9 @@ std::string_view byte_letter(Byte byte) {
     case Byte::kSpill: return "r";
     case Byte::kMisc: return "m";
     case Byte::kZero: return "0";
+    case Byte::kDynptr: return "d";
+    case Byte::kIter: return "i";
+    case Byte::kIrqFlag: return "f";
   }
   return "?";
 }
@@ -111,14 +114,31 @@ std::string_view type_name(RegType type) {
     case RegType::kMapPtr: return "map_ptr";
     case RegType::kMapValue: return "map_value";
     case RegType::kMem: return "mem";
+    case RegType::kMapKey: return "map_key";
     case RegType::kXdpSock: return "xdp_sock";
+    case RegType::kSocket: return "sock";
+    case RegType::kSockCommon: return "sock_common";
+    case RegType::kTcpSock: return "tcp_sock";
+    case RegType::kFlowKeys: return "flow_keys";
+    case RegType::kBtf: return "ptr_";
+    case RegType::kDynptr: return "dynptr_ptr";
+    case RegType::kIter: return "iter";
+    case RegType::kIrqFlag: return "irq_flag";
     case RegType::kFunc: return "func";
   }
   return "?";
 }
 
 std::string type_name(const Reg& reg) {
-  return (reg.read_only ? "rdonly_" : "") + std::string(type_name(reg.type)) + (reg.maybe_null ? "_or_null" : "");
+  std::string name = reg.has(kReadOnly) && reg.type == RegType::kMem ? "rdonly_" : "";
+  name += reg.has(kRingbuf) ? "ringbuf_" : "";
+  name += reg.has(kUser) ? "user_" : "";
+  name += reg.has(kPerCpu) ? "percpu_" : "";
+  name += reg.has(kRcu) ? "rcu_" : "";
+  name += reg.has(kUntrusted) ? "untrusted_" : "";
+  name += reg.has(kTrusted) ? "trusted_" : "";
+  name += type_name(reg.type);
+  return name + (!reg.maybe_null ? "" : reg.type == RegType::kBtf ? "or_null_" : "_or_null");
 }
 
 std::string reg_text(const Reg& reg, u32 frame, const Object& object) {

@@ -12,6 +12,7 @@
 #include "checker.h"
 #include "context_fields.h"
 #include "helper_rules.h"
+#include "sockets.h"
 
 namespace kiln::verifier {
 namespace {
@@ -29,17 +30,28 @@ std::string_view region_word(RegType type) {
 
 /// nullopt: not known here.
 std::optional<Reg> context_register(ContextValue value) {
+  const auto or_null = [](RegType type) {
+    Reg reg = Reg::pointer(type);
+    reg.maybe_null = true;
+    return reg;
+  };
   switch (value) {
     case ContextValue::kNumber: return Reg::unknown();
     case ContextValue::kPacket: return Reg::pointer(RegType::kPacket);
     case ContextValue::kPacketMeta: return Reg::pointer(RegType::kPacketMeta);
     case ContextValue::kPacketEnd: return Reg::pointer(RegType::kPacketEnd);
+    case ContextValue::kSocket: return Reg::pointer(RegType::kSocket);
+    case ContextValue::kSocketOrNull: return or_null(RegType::kSocket);
+    case ContextValue::kSockCommonOrNull: return or_null(RegType::kSockCommon);
+    case ContextValue::kFlowKeys: return Reg::pointer(RegType::kFlowKeys);
     default: return std::nullopt;
   }
 }
 
 /// Regions whose accesses are rewritten when a program is loaded, each in its own way.
-bool needs_own_code(RegType type) { return type == RegType::kCtx || type == RegType::kXdpSock; }
+bool needs_own_code(RegType type) {
+  return type == RegType::kCtx || type == RegType::kBtf || is_socket(type);
+}
 
 }  // namespace
 
@@ -147,8 +159,15 @@ std::optional<u64> Checker::read_only_value(const Reg& reg, s64 off, u32 bytes) 
 bool Checker::access_map_value(const MemoryAccess& a, const Reg& reg, s64 off) {
   const MapSpec& map = object_.maps[static_cast<std::size_t>(reg.extra)];
   if (!check_map_direction(reg, off, a.bytes, a.access) ||
-      !access_region(a.reg, reg, off, a.bytes, map.value_size, false)) {
+      !access_region(a.reg, reg, off, a.bytes, map.value_size, false) ||
+      !check_fields(reg, map_fields(reg.extra), off, a.bytes, !a.atomic)) {
     return false;
+  }
+  if (reg.bounds.is_constant() && off + static_cast<s64>(reg.bounds.value()) >= 0) {
+    const Field* field = field_at(map_fields(reg.extra), static_cast<u32>(off + static_cast<s64>(reg.bounds.value())));
+    if (field != nullptr && field->is_pointer()) {
+      return access_kernel_pointer(a, *field);
+    }
   }
   if (a.access == Access::kRead && a.value_reg >= 0) {
     const auto constant = read_only_value(reg, off, a.bytes);
@@ -173,7 +192,11 @@ bool Checker::access_context(const MemoryAccess& a, const Reg& reg, s64 off) {
   if (!loaded) {
     return reject("the context's field at off={} is a kind of pointer that this verifier does not follow", off);
   }
-  set_reg(static_cast<unsigned>(a.value_reg), *loaded);
+  Reg field = *loaded;
+  if (field.maybe_null) {
+    field.id = new_id();
+  }
+  set_reg(static_cast<unsigned>(a.value_reg), field);
   return true;
 }
 
@@ -206,6 +229,12 @@ bool Checker::check_memory(const MemoryAccess& a) {
     ok = reject("R{} invalid mem access '{}'", a.reg, type_name(reg));
   } else if (reg.type == RegType::kMapValue) {
     ok = access_map_value(a, reg, off);
+  } else if (reg.type == RegType::kMapKey) {
+    const u32 size = object_.maps[static_cast<std::size_t>(reg.extra)].key_size;
+    ok = a.access == Access::kWrite ? reject("write to change key R{} not allowed", a.reg)
+                                    : access_region(a.reg, reg, off, a.bytes, size, false) && give_unknown();
+  } else if (reg.type == RegType::kMem && reg.has(kReadOnly) && a.access == Access::kWrite) {
+    ok = reject("R{} cannot write into {}", a.reg, type_name(reg));
   } else if (reg.type == RegType::kMem) {
     ok = access_region(a.reg, reg, off, a.bytes, static_cast<u32>(reg.extra), false) && give_unknown();
   } else if (reg.type == RegType::kCtx) {
@@ -217,10 +246,18 @@ bool Checker::check_memory(const MemoryAccess& a) {
       return reject("cannot write into packet");
     }
     ok = access_packet(a.reg, reg, off, a.bytes, false) && give_unknown();
-  } else if (reg.type == RegType::kXdpSock) {
-    const bool queue_id = a.access == Access::kRead && off == 0 && a.bytes == 4 && reg.bounds.is_constant();
-    ok = queue_id ? give_unknown()
-                  : reject("R{} invalid {} access off={} size={}", a.reg, type_name(reg), off, a.bytes);
+  } else if (reg.type == RegType::kFlowKeys) {
+    constexpr s64 kFlowKeysBytes = 56;  // struct bpf_flow_keys
+    const bool inside = off >= 0 && off + s64{a.bytes} <= kFlowKeysBytes;
+    ok = inside ? give_unknown() : reject("invalid access to flow keys off={} size={}", off, a.bytes);
+  } else if (is_socket(reg.type) && a.access == Access::kWrite) {
+    ok = reject("R{} cannot write into {}", a.reg, type_name(reg));
+  } else if (is_socket(reg.type)) {
+    ok = socket_load(reg.type, off, a.bytes)
+             ? give_unknown()
+             : reject("R{} invalid {} access off={} size={}", a.reg, type_name(reg), off, a.bytes);
+  } else if (reg.type == RegType::kBtf) {
+    ok = access_kernel_object(a, reg, off);
   } else {
     ok = reject("R{} invalid mem access '{}'", a.reg, type_name(reg));
   }

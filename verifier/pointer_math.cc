@@ -20,8 +20,11 @@ bool allows_math(const Reg& pointer) {
     case RegType::kStack:
     case RegType::kPacket:
     case RegType::kPacketMeta:
+    case RegType::kMapKey:
     case RegType::kMapValue:
     case RegType::kMem:
+    case RegType::kBtf:
+    case RegType::kDynptr:
     case RegType::kFunc:
       return true;
     case RegType::kNotInit:
@@ -29,6 +32,12 @@ bool allows_math(const Reg& pointer) {
     case RegType::kPacketEnd:
     case RegType::kMapPtr:
     case RegType::kXdpSock:
+    case RegType::kSocket:
+    case RegType::kSockCommon:
+    case RegType::kTcpSock:
+    case RegType::kFlowKeys:
+    case RegType::kIter:
+    case RegType::kIrqFlag:
       return false;
   }
   return false;
@@ -73,7 +82,8 @@ bool Checker::pointer_math(AluOp op, bool is64, const Reg& pointer, const Reg& s
     return reject("R{} pointer arithmetic on {} prohibited, null-check it first", dst, type_name(pointer));
   }
   const bool adds_zero = op == AluOp::kAdd && scalar.is_null_constant();
-  if (!allows_math(pointer) && !(pointer.type == RegType::kMapPtr && adds_zero)) {
+  const bool fixed_keys = pointer.type == RegType::kFlowKeys && scalar.bounds.is_constant();
+  if (!allows_math(pointer) && !fixed_keys && !(pointer.type == RegType::kMapPtr && adds_zero)) {
     return reject("R{} pointer arithmetic on {} prohibited", dst, type_name(pointer));
   }
   if (!check_sane_offset(pointer, scalar.bounds, scalar.off) ||

@@ -42,13 +42,15 @@ void spread_links(const State& state, const TraceEntry& entry, PrecisionMask& ma
 }
 
 /// Marks what `mask` names in a checkpoint; what is marked already, or no scalar, leaves the mask.
-void mark(State& state, PrecisionMask& mask) {
-  const auto wanted = [](Reg& reg) {
+/// \return whether anything is marked that was not.
+bool mark(State& state, PrecisionMask& mask) {
+  bool any = false;
+  const auto wanted = [&any](Reg& reg) {
     if (!reg.is_scalar() || reg.precise) {
       return false;
     }
     reg.precise = true;
-    return true;
+    return any = true;
   };
   for (u32 f = 0; f < kMaxFrames; ++f) {
     for (unsigned r = 0; mask.regs[f] >> r != 0; ++r) {
@@ -66,6 +68,7 @@ void mark(State& state, PrecisionMask& mask) {
       }
     }
   }
+  return any;
 }
 
 }  // namespace
@@ -80,7 +83,8 @@ bool PrecisionMask::empty() const {
 }
 
 /// Undoes one executed instruction: what was the value computed from?
-void Checker::step_back(const State& s, const TraceEntry& entry, PrecisionMask& mask) {
+/// \param next  what was executed after it; kNoCallsite: not known.
+void Checker::step_back(const State& s, const TraceEntry& entry, u32 next, PrecisionMask& mask) {
   const Insn& i = program_.insns[entry.insn];
   const Decoded& d = structure_.code[entry.insn];
   u16& regs = mask.regs[mask.frame];
@@ -103,7 +107,14 @@ void Checker::step_back(const State& s, const TraceEntry& entry, PrecisionMask& 
         set(i.src);
       }
       break;
+    case Form::kAddrSpaceCast:
+      if (is_set(i.dst)) {
+        clear(bit(i.dst));
+        set(i.src);
+      }
+      break;
     case Form::kLoad:
+    case Form::kLoadAcquire:
       if (is_set(i.dst)) {
         clear(bit(i.dst));
         mask.slots[entry.stack_frame] |= entry.stack_access ? slot : 0;
@@ -111,9 +122,10 @@ void Checker::step_back(const State& s, const TraceEntry& entry, PrecisionMask& 
       break;
     case Form::kStoreImm:
     case Form::kStoreReg:
+    case Form::kStoreRelease:
       if (entry.stack_access && (mask.slots[entry.stack_frame] & slot) != 0) {
         mask.slots[entry.stack_frame] &= ~slot;
-        if (d.form == Form::kStoreReg) {
+        if (d.form != Form::kStoreImm) {
           set(i.src);
         }
       }
@@ -137,13 +149,21 @@ void Checker::step_back(const State& s, const TraceEntry& entry, PrecisionMask& 
       }
       break;
     case Form::kExit: {  // from a caller back into the subprogram that returned to it
+      if (next < structure_.slots.size() && structure_.slots[next].calls_callback) {
+        clear(kCallerSaved);  // a callback's result goes to whoever called it back
+      }
       const bool result = is_set(0);
       clear(bit(0));
       mask.regs[++mask.frame] = result ? bit(0) : u16{0};
       break;
     }
     case Form::kCall:
-      if (d.is_subprogram_call() && !structure_.subprograms[callee_of(entry.insn)].is_global) {
+      if (structure_.slots[entry.insn].calls_callback && next != kNoCallsite && next != entry.insn + 1) {
+        // From a callback back to what called it: its arguments came from nowhere.
+        regs = 0;
+        mask.slots[mask.frame] = 0;
+        --mask.frame;
+      } else if (d.is_subprogram_call() && !structure_.subprograms[callee_of(entry.insn)].is_global) {
         // From a subprogram back to its call: arguments were the caller's.
         const u16 passed = static_cast<u16>(regs & kArguments);
         regs = 0;
@@ -152,6 +172,7 @@ void Checker::step_back(const State& s, const TraceEntry& entry, PrecisionMask& 
         mask.regs[mask.frame] = static_cast<u16>(mask.regs[mask.frame] | passed);
       } else {
         clear(kCallerSaved);
+        mask.frame += entry.returns_early ? 1 : 0;  // nothing in that frame was asked for yet
       }
       break;
     case Form::kLd64:
@@ -160,34 +181,40 @@ void Checker::step_back(const State& s, const TraceEntry& entry, PrecisionMask& 
     case Form::kCallx:
     case Form::kLdPacket:
       clear(kCallerSaved);
+      mask.frame += entry.returns_early ? 1 : 0;
       break;
     case Form::kNeg:
     case Form::kEnd:
     case Form::kJa:
     case Form::kJa32:
+    case Form::kMayGoto:
     case Form::kAtomic:
       break;
   }
 }
 
 /// \param skip_last  the newest instruction of the path is still being executed.
-void Checker::backtrack(PrecisionMask mask, bool skip_last) {
-  const State* s = &state();
+/// \return whether a checkpoint has a mark that it did not have.
+bool Checker::backtrack(const State& from, PrecisionMask mask, bool skip_last) {
+  const State* s = &from;
   mask.frame = s->depth();
+  u32 next = skip_last ? s->trace.back().insn : s->insn;
+  bool any = false;
   for (;;) {
     for (std::size_t k = s->trace.size() - (skip_last ? 1 : 0); k-- > 0;) {
-      step_back(*s, s->trace[k], mask);
+      step_back(*s, s->trace[k], next, mask);
+      next = s->trace[k].insn;
       if (mask.empty()) {
-        return;
+        return any;
       }
     }
     skip_last = false;
     if (s->parent == nullptr) {
-      return;
+      return any;
     }
-    mark(*s->parent, mask);
+    any |= mark(*s->parent, mask);
     if (mask.empty()) {
-      return;
+      return any;
     }
     s = s->parent;
   }
@@ -199,17 +226,17 @@ void Checker::make_precise(unsigned reg) {
   }
   PrecisionMask mask;
   mask.regs[state().depth()] = bit(reg);
-  backtrack(mask, true);
+  backtrack(state(), mask, true);
 }
 
 void Checker::make_slot_precise(u32 frame, u32 slot) {
   PrecisionMask mask;
   mask.slots[frame] = u64{1} << slot;
-  backtrack(mask, true);
+  backtrack(state(), mask, true);
 }
 
-/// The current path ends at `old`, so what mattered after `old` matters to this path as well.
-void Checker::propagate_precision(const State& old) {
+/// A path ends with `last` at `old`, so what mattered after `old` matters to this path as well.
+bool Checker::propagate_precision(const State& old, const State& last) {
   PrecisionMask mask;
   for (u8 f = 0; f < old.frames.size(); ++f) {
     for (u8 r = 0; r < kFramePointer; ++r) {
@@ -223,9 +250,19 @@ void Checker::propagate_precision(const State& old) {
       }
     }
   }
-  if (!mask.empty()) {
-    backtrack(mask, false);
+  return !mask.empty() && backtrack(last, mask, false);
+}
+
+/// All paths through a loop have been seen: what matters on one matters on those that joined it.
+void Checker::close_loop(LoopVisit& visit) {
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (const Backedge& edge : visit.backedges) {
+      changed |= propagate_precision(*edge.equal, *edge.state);
+    }
   }
+  live_states_ -= visit.backedges.size();
+  visit.backedges.clear();
 }
 
 }  // namespace kiln::verifier

@@ -19,6 +19,7 @@ constexpr u32 kLongTrace = 40;          ///< jumps and spills since the last che
 constexpr u64 kCheckpointJumps = 2, kCheckpointInsns = 8;
 constexpr u64 kLoopJumps = 20, kLoopInsns = 100;
 constexpr u32 kMissFactor = 3;
+constexpr u32 kLoopMissFactor = 64;  ///< where the end of a loop is looked for
 
 }  // namespace
 
@@ -33,7 +34,9 @@ std::vector<std::unique_ptr<State>>& Checker::seen_here() {
 u64 Checker::live_slots(const State& s, u32 frame) {
   u64 live = stack_liveness_.live_before(s.frames.back().instance, s.insn, frame);
   for (u32 f = frame; f + 1 < s.frames.size(); ++f) {
-    live |= stack_liveness_.live_before(s.frames[f].instance, s.frames[f + 1].callsite + 1, frame);
+    const u32 callsite = s.frames[f + 1].callsite;
+    const u32 resumes = structure_.slots[callsite].calls_callback ? callsite : callsite + 1;
+    live |= stack_liveness_.live_before(s.frames[f].instance, resumes, frame);
   }
   return live;
 }
@@ -69,8 +72,10 @@ void Checker::note_prune(const State& old) {
       const bool differs = was.regs[r].is_scalar() && !was.regs[r].bounds.holds(is.regs[r].bounds);
       regs = static_cast<u16>(regs | (differs ? 1u << r : 0u));
     }
-    facts_.doubt_regs(top ? insn_ : old.frames[f + 1].callsite + 1, regs, false);
-    const u64 live = live_slots(old, f);
+    const u32 callsite = top ? 0 : old.frames[f + 1].callsite;
+    const u32 resumes = !top && structure_.slots[callsite].calls_callback ? callsite : callsite + 1;
+    facts_.doubt_regs(top ? insn_ : resumes, regs, false);
+    const u64 live = old.cleaned ? live_slots(old, f) : ~u64{0};
     u64 slots = 0;
     bool pointers = false;
     static const StackSlot kEmpty;
@@ -97,12 +102,19 @@ void Checker::add_checkpoint() {
   kept->insn = insn_;
   kept->last_insn = s.last_insn;
   kept->parent = s.parent;
+  kept->held = s.held;
+  kept->dfs_depth = s.dfs_depth;
+  kept->may_goto_depth = s.may_goto_depth;
+  kept->callback_unroll_depth = s.callback_unroll_depth;
+  kept->sleepable = s.sleepable;
   kept->trace = std::move(s.trace);
   kept->links = std::move(s.links);
   s.parent = kept.get();
   s.trace.clear();
   s.links.clear();
   s.jumps_in_trace = 0;
+  s.dfs_depth = kept->dfs_depth + 1;
+  loops_.enter(*kept);
   seen_here().push_back(std::move(kept));
   ++total_states_;
   ++live_states_;
@@ -111,9 +123,85 @@ void Checker::add_checkpoint() {
   processed_at_checkpoint_ = processed_;
 }
 
+/// `old`, on the current path, is where an iterator, may_goto or a callback begins another turn. Does
+/// this turn teach nothing new?
+bool Checker::loop_may_end(const State& old) const {
+  const SlotInfo& slot = structure_.slots[insn_];
+  const bool may_goto = decoded().form == Form::kMayGoto;
+  if (!slot.iterates && !slot.calls_callback && !(may_goto && old.may_goto_depth != state().may_goto_depth)) {
+    return false;
+  }
+  if (!covers(old, state(), structure_, Match::kWithin)) {
+    return false;
+  }
+  return !slot.iterates || is_active_iterator(state(), state().reg(1));
+}
+
+bool Checker::is_infinite_loop(const State& old) const {
+  return may_be_same(old, state()) && covers(old, state(), structure_, Match::kExact) &&
+         !iterator_depths_differ(old, state()) && old.may_goto_depth == state().may_goto_depth &&
+         old.callback_unroll_depth == state().callback_unroll_depth;
+}
+
+/// \param loop  not everything after `old` has been seen yet.
+Checker::Visit Checker::end_path(State& old, bool loop) {
+  ++old.hits;
+  propagate_precision(old, state());
+  note_prune(old);
+  if (loop) {
+    LoopVisit* visit = loops_.find(old);
+    KILN_CHECK(visit != nullptr);
+    visit->backedges.push_back({std::make_unique<State>(state()), &old});
+    ++live_states_;
+    peak_states_ = std::max(peak_states_, live_states_ + retired_.size());
+  }
+  return Visit::kPruned;
+}
+
+/// The newest state on the path to `now` that stood at `insn` with the same callers, if there is one.
+State* Checker::earlier_turn(const State& now, u32 insn) {
+  auto& list = seen_[(insn ^ now.frame().callsite) % seen_.size()];
+  for (std::size_t k = list.size(); k-- > 0;) {
+    State& old = *list[k];
+    if (old.insn != insn || old.branches == 0 || old.depth() != now.depth() || old.dfs_depth >= now.dfs_depth) {
+      continue;
+    }
+    const auto same_call = [](const Frame& a, const Frame& b) { return a.callsite == b.callsite; };
+    if (std::equal(old.frames.begin(), old.frames.end(), now.frames.begin(), same_call)) {
+      return &old;
+    }
+  }
+  return nullptr;
+}
+
+/// Scalars that differ from turn to turn and have decided nothing so far may be anything, so that the
+/// next turn is like every later one.
+void Checker::widen(const State& before, State& now) {
+  IdMap ids;
+  const auto widen_reg = [&ids](const Reg& was, Reg& is) {
+    const bool scalars = was.is_scalar() && is.is_scalar() && !was.precise && !is.precise;
+    if (scalars && !(was.same_but_id(is) && ids.same(was.id, is.id))) {
+      is = Reg::unknown();
+    }
+  };
+  for (std::size_t f = 0; f < before.frames.size(); ++f) {
+    const Frame& was = before.frames[f];
+    Frame& is = now.frames[f];
+    for (unsigned r = 0; r < kRegisters; ++r) {
+      widen_reg(was.regs[r], is.regs[r]);
+    }
+    for (std::size_t k = 0; k < std::min(was.stack.size(), is.stack.size()); ++k) {
+      if (was.stack[k].is_full_spill() && is.stack[k].is_full_spill()) {
+        widen_reg(was.stack[k].value, is.stack[k].value);
+      }
+    }
+  }
+}
+
 Checker::Visit Checker::visit() {
   auto& list = seen_here();
-  const bool forced = state().jumps_in_trace > kLongTrace;
+  const SlotInfo& slot = structure_.slots[insn_];
+  const bool forced = slot.checkpoint || state().jumps_in_trace > kLongTrace;
   bool keep = forced || (jumps_ - jumps_at_checkpoint_ >= kCheckpointJumps &&
                          processed_ - processed_at_checkpoint_ >= kCheckpointInsns);
   u64 compared = 0;
@@ -123,8 +211,14 @@ Checker::Visit Checker::visit() {
     if (old.insn != insn_) {
       continue;
     }
+    const bool incomplete = loops_.is_incomplete(old);
     if (old.branches > 0) {
-      if (may_be_same(old, state()) && covers(old, state(), structure_, Match::kExact)) {
+      // Another entry of an asynchronous callback is no turn of a loop.
+      const bool other_entry = old.frame().in_async_callback && old.frame().async_entries != state().frame().async_entries;
+      if (!other_entry && loop_may_end(old)) {
+        return end_path(old, true);
+      }
+      if (!other_entry && !slot.iterates && !slot.calls_callback && is_infinite_loop(old)) {
         reject("infinite loop detected at insn {}", insn_);
         return Visit::kReject;
       }
@@ -134,19 +228,17 @@ Checker::Visit Checker::visit() {
         keep = false;
       }
     } else {
-      if (!old.cleaned) {
+      if (!old.cleaned && !incomplete) {
         clean(old);
       }
-      if (covers(old, state(), structure_, Match::kSafe)) {
-        ++old.hits;
-        propagate_precision(old);
-        note_prune(old);
-        return Visit::kPruned;
+      if (covers(old, state(), structure_, incomplete ? Match::kWithin : Match::kSafe)) {
+        return end_path(old, incomplete);
       }
     }
     old.misses += keep ? 1 : 0;
-    if (old.misses > old.hits * kMissFactor + kMissFactor) {
-      if (old.branches > 0) {
+    const u32 factor = slot.checkpoint && old.branches > 0 ? kLoopMissFactor : kMissFactor;
+    if (old.misses > old.hits * factor + factor) {
+      if (old.branches > 0 || incomplete) {
         retired_.push_back(std::move(list[k]));
       }
       list.erase(list.begin() + static_cast<std::ptrdiff_t>(k));

@@ -19,7 +19,7 @@ constexpr s64 kMaxOffset = s64{1} << 29;
 /// A spill that lost some of its bytes is only bytes.
 void scrub(StackSlot& slot) {
   for (Byte& byte : slot.bytes) {
-    byte = byte == Byte::kSpill ? Byte::kMisc : byte;
+    byte = byte == Byte::kSpill || byte >= Byte::kDynptr ? Byte::kMisc : byte;
   }
   slot.value = Reg{};
 }
@@ -68,6 +68,9 @@ bool Checker::access_stack(const MemoryAccess& a, const Reg& reg, s64 off) {
   const s64 low = reg.bounds.w.smin + off;
   const s64 high = reg.bounds.w.smax + off + a.bytes;
   if (store) {
+    if (!end_dynptrs(reg.frame, low, high)) {
+      return false;
+    }
     if (reg.bounds.is_constant()) {
       return check_spill(a, reg.frame) && (store_fixed(a, reg.frame, low), true);
     }
@@ -81,8 +84,34 @@ bool Checker::access_stack(const MemoryAccess& a, const Reg& reg, s64 off) {
     return reject("variable offset stack pointer cannot be passed into helper function; var_off={} off={} size={}",
                   reg.bounds.bits.text(), off, a.bytes);
   }
+  if (!check_no_object(a.reg, reg, low, high, a.bytes)) {
+    return false;
+  }
   note_read(reg.frame, low, high);
   load_bytes(static_cast<unsigned>(a.value_reg), reg.frame, low, high);
+  return true;
+}
+
+/// A store to these bytes ends the dynptrs in them.
+bool Checker::end_dynptrs(u32 frame, s64 low, s64 high) {
+  for (u32 k = slot_of(high - 1); k <= slot_of(low); ++k) {
+    if (!end_dynptr_at(state().frames[frame], k)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/// Dynptrs, iterators and the like are not read as bytes, nor handed to helpers as memory.
+bool Checker::check_no_object(unsigned number, const Reg& reg, s64 low, s64 high, u32 bytes) {
+  for (s64 off = low; off < high; ++off) {
+    if (state().frames[reg.frame].stack[slot_of(off)].bytes[byte_of(off)] >= Byte::kDynptr) {
+      return reg.bounds.is_constant()
+                 ? reject("invalid read from stack R{} off {}+{} size {}", number, low, off - low, bytes)
+                 : reject("invalid read from stack R{} var_off {}+{} size {}", number, reg.bounds.bits.text(),
+                          off - low, bytes);
+    }
+  }
   return true;
 }
 
@@ -181,6 +210,11 @@ bool Checker::load_fixed(const MemoryAccess& a, u32 frame, s64 off) {
     touch_slot(slot_of(off));
   }
   const StackSlot& slot = state().frames[frame].stack[slot_of(off)];
+  for (u32 i = 0; i < a.bytes; ++i) {
+    if (slot.bytes[byte_of(off) + i] >= Byte::kDynptr) {
+      return reject("invalid read from stack off {}+{} size {}", off, i, a.bytes);
+    }
+  }
   const u32 spilled = slot.spill_size();
   const bool whole = a.bytes == kSlotBytes && spilled == kSlotBytes;
   if (spilled > 0 && !whole && !slot.value.is_scalar()) {
@@ -231,6 +265,16 @@ bool Checker::access_stack_argument(const ArgumentMemory& m, const Reg& reg) {
   }
   if (m.bytes == 0) {
     return true;
+  }
+  const s64 low = reg.bounds.w.smin + reg.off, high = reg.bounds.w.smax + reg.off + m.bytes;
+  const bool raw = m.overwritten && reg.bounds.is_constant();
+  for (s64 off = low; raw && off < high; ++off) {
+    if (state().frames[reg.frame].stack[slot_of(off)].bytes[byte_of(off)] == Byte::kDynptr) {
+      return reject("potential write to dynptr at off={} disallowed", off);
+    }
+  }
+  if (!raw && !check_no_object(m.number, reg, low, high, m.bytes)) {
+    return false;
   }
   if (!m.overwritten || !reg.bounds.is_constant()) {
     note_read(reg.frame, reg.bounds.w.smin + reg.off, reg.bounds.w.smax + reg.off + m.bytes);

@@ -5,6 +5,8 @@
 // Rules: the frames of any chain of calls take 512 bytes together, each rounded up; at most 8 frames;
 // a subprogram that tail-calls is entered with less than 256 bytes used, since the program called
 // starts over with what is left.
+#include <algorithm>
+
 #include "checker.h"
 
 namespace kiln::verifier {
@@ -14,14 +16,29 @@ constexpr u32 kTailCallLimit = 256;
 
 }  // namespace
 
-bool Checker::check_stack_depth() { return check_chain(0, 0, 0); }
+/// Asynchronous callbacks start with a stack of their own.
+bool Checker::check_stack_depth() {
+  for (u32 i = 0; i < structure_.subprograms.size(); ++i) {
+    if ((i == 0 || async_callback_[i]) && !check_chain(i, 0, 0, false)) {
+      return false;
+    }
+  }
+  return true;
+}
 
 /// \param used  bytes of the frames above this one. \param calls  their number.
-bool Checker::check_chain(u32 subprogram, u32 used, u32 calls) {
+/// \param callback  some frame of the chain is a callback's.
+bool Checker::check_chain(u32 subprogram, u32 used, u32 calls, bool callback) {
   const SubprogramInfo& sub = structure_.subprograms[subprogram];
   insn_ = sub.start;
   if (subprogram != 0 && sub.tail_calls && used >= kTailCallLimit) {
     return reject("tail_calls are not allowed when call stack of previous frames is {} bytes. Too large", used);
+  }
+  constexpr u32 kMayGotoBytes = 16;  // its counter and time
+  const auto is_may_goto = [](const Decoded& d) { return d.info != nullptr && d.form == Form::kMayGoto; };
+  if (std::any_of(structure_.code.begin() + sub.start, structure_.code.begin() + sub.end, is_may_goto) &&
+      stack_depth_[subprogram] + kMayGotoBytes > kStackBytes) {
+    return reject("stack size {}(extra {}) is too large", stack_depth_[subprogram] + kMayGotoBytes, kMayGotoBytes);
   }
   const u32 total = used + (stack_depth_[subprogram] + kStackRound - 1) / kStackRound * kStackRound;
   if (total > kStackBytes) {
@@ -29,13 +46,17 @@ bool Checker::check_chain(u32 subprogram, u32 used, u32 calls) {
   }
   for (u32 at = sub.start; at < sub.end; ++at) {
     const Decoded& d = structure_.code[at];
-    if (d.info == nullptr || !d.is_subprogram_call()) {
+    if (callback && d.info != nullptr && d.form == Form::kLdPacket) {
+      return reject("cannot use BPF_LD_[ABS|IND] within callback");
+    }
+    const bool refers = d.info != nullptr && d.op == Op::LD_CODE_ADDR;
+    if (d.info == nullptr || !(d.is_subprogram_call() || refers) || (refers && async_callback_[callee_of(at)])) {
       continue;
     }
     if (calls + 1 >= kMaxFrames) {
       return reject("the call stack of {} frames is too deep !", calls + 1);
     }
-    if (!check_chain(callee_of(at), total, calls + 1)) {
+    if (!check_chain(callee_of(at), total, calls + 1, callback || refers)) {
       return false;
     }
   }
@@ -43,7 +64,7 @@ bool Checker::check_chain(u32 subprogram, u32 used, u32 calls) {
 }
 
 u32 Checker::callee_of(u32 call) const {
-  const s64 callee = structure_.subprogram_at(jump_target(structure_.code[call], program_.insns[call], call));
+  const s64 callee = structure_.subprogram_at(s64{call} + 1 + program_.insns[call].imm);
   KILN_CHECK(callee >= 0);
   return static_cast<u32>(callee);
 }

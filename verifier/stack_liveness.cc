@@ -27,7 +27,7 @@ u32 StackLiveness::root(u32 subprogram) {
 
 u32 StackLiveness::child(u32 parent, u32 callsite, u32 subprogram) {
   for (const u32 i : instances_[parent].children) {
-    if (instances_[i].callsite == callsite) {
+    if (instances_[i].callsite == callsite && instances_[i].subprogram == subprogram) {
       return i;
     }
   }

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "structure.h"
 
+
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include <kiln/helpers.h>
+
+#include "components.h"
+#include "kfuncs.h"
 
 namespace kiln::verifier {
 namespace {
@@ -56,7 +60,7 @@ std::optional<Defect> find_subprograms(const Program& program, Structure& struct
 }
 
 bool jumps(const Decoded& d) {
-  return d.form == Form::kJa || d.form == Form::kJa32 || d.is_conditional();
+  return d.form == Form::kJa || d.form == Form::kJa32 || d.has_two_ways();
 }
 
 std::optional<Defect> check_jumps(const Program& program, Structure& structure) {
@@ -104,6 +108,26 @@ std::optional<Defect> check_encoding(const Program& program, const Structure& st
   return std::nullopt;
 }
 
+/// Calls of functions that call a subprogram, before they return or later.
+void mark_callers_back(const Program& program, const Btf* kernel_types, Structure& structure) {
+  for (u32 at = 0; at < program.insns.size(); ++at) {
+    const Decoded& d = structure.code[at];
+    const u32 number = static_cast<u32>(program.insns[at].imm);
+    if (d.info != nullptr && d.is_kfunc_call() && kernel_types != nullptr && number < kernel_types->count()) {
+      const KfuncInfo* kfunc = find_kfunc(kernel_types->name(number));
+      structure.slots[at].iterates = kfunc != nullptr && kfunc->has(kKfIterNext);
+    }
+    if (d.info == nullptr || d.op != Op::CALL_HELPER) {
+      continue;
+    }
+    const HelperInfo* helper = find_helper(static_cast<u32>(program.insns[at].imm));
+    const bool calls = helper != nullptr && helper->has(kCallsBack);
+    const bool later = calls && static_cast<HelperId>(helper->number) == HelperId::timer_set_callback;
+    structure.slots[at].calls_callback = calls && !later;
+    structure.slots[at].calls_async = later;
+  }
+}
+
 void mark_points(const Program& program, Structure& structure) {
   const auto target_of = [&](u32 at) {
     return static_cast<std::size_t>(jump_target(structure.code[at], program.insns[at], at));
@@ -116,17 +140,24 @@ void mark_points(const Program& program, Structure& structure) {
     if (jumps(d)) {
       structure.slots[target_of(at)].prune_point = true;
       structure.slots[target_of(at)].jump_point = true;
-      structure.slots[at].prune_point |= d.is_conditional();
+      structure.slots[at].prune_point |= d.has_two_ways();
+      structure.slots[at].checkpoint |= d.form == Form::kMayGoto;
     }
-    if (d.form == Form::kCall && at + 1 < program.insns.size()) {
-      structure.slots[at + 1].prune_point = true;
-      structure.slots[at + 1].jump_point = true;
-      if (d.is_subprogram_call()) {
-        structure.slots[at].prune_point = true;
-        structure.slots[target_of(at)].prune_point = true;
-        structure.slots[target_of(at)].jump_point = true;
-      }
+    const u32 after = at + (program.insns[at].is_wide() ? 2 : 1);
+    if ((d.form == Form::kCall || refers_to_code(d)) && after < program.insns.size()) {
+      structure.slots[after].prune_point = true;
+      structure.slots[after].jump_point = true;
     }
+    if (refers_to_code(d)) {
+      const auto callee = static_cast<std::size_t>(referred_code(program.insns[at], at));
+      structure.slots[at].prune_point = true;
+      structure.slots[callee].prune_point = true;
+      structure.slots[callee].jump_point = true;
+    }
+    SlotInfo& slot = structure.slots[at];
+    slot.prune_point |= slot.calls_callback || slot.calls_async || slot.iterates;
+    slot.checkpoint |= slot.calls_callback || slot.iterates;
+    slot.jump_point |= slot.calls_callback;
   }
 }
 
@@ -168,7 +199,7 @@ std::optional<Defect> check_reachable(const Program& program, const Structure& s
 }
 
 /// Which subprograms tail-call or move the packet, by themselves or through what they call.
-void spread_effects(const Program& program, Structure& structure) {
+void spread_effects(const Program& program, const Btf* kernel_types, Structure& structure) {
   for (bool changed = true; changed;) {
     changed = false;
     for (u32 at = 0; at < program.insns.size(); ++at) {
@@ -177,9 +208,12 @@ void spread_effects(const Program& program, Structure& structure) {
       bool moves = false, tail = false;
       if (d.op == Op::CALL_HELPER && d.info != nullptr) {
         const HelperInfo* helper = find_helper(static_cast<u32>(program.insns[at].imm));
-        moves = helper != nullptr && helper->has(kMovesPacket) &&
-                static_cast<HelperId>(helper->number) != HelperId::tail_call;
         tail = helper != nullptr && static_cast<HelperId>(helper->number) == HelperId::tail_call;
+        // The program called may move the packet; it returns to a caller of ours only from a subprogram.
+        moves = helper != nullptr && helper->has(kMovesPacket) && (!tail || structure.slots[at].subprogram != 0);
+      } else if (d.info != nullptr && d.is_kfunc_call()) {
+        const u32 id = static_cast<u32>(program.insns[at].imm);
+        moves = kernel_types != nullptr && id < kernel_types->count() && kernel_types->name(id) == "bpf_xdp_pull_data";
       } else if (d.info != nullptr && d.is_subprogram_call()) {
         const s64 callee = structure.subprogram_at(jump_target(d, program.insns[at], at));
         moves = structure.subprograms[static_cast<std::size_t>(callee)].changes_packet;
@@ -214,14 +248,14 @@ Successors successors(const Structure& structure, const Program& program, u32 at
     push(jump_target(d, program.insns[at], at));
   } else {
     push(s64{at} + (program.insns[at].is_wide() ? 2 : 1));
-    if (d.is_conditional()) {
+    if (d.has_two_ways()) {
       push(jump_target(d, program.insns[at], at));
     }
   }
   return next;
 }
 
-std::optional<Defect> analyse_structure(const Program& program, Structure& structure) {
+std::optional<Defect> analyse_structure(const Program& program, const Btf* kernel_types, Structure& structure) {
   if (program.insns.empty()) {
     return Defect{0, "program has no instructions"};
   }
@@ -239,8 +273,10 @@ std::optional<Defect> analyse_structure(const Program& program, Structure& struc
   if (auto defect = check_reachable(program, structure)) {
     return defect;
   }
+  mark_callers_back(program, kernel_types, structure);
   mark_points(program, structure);
-  spread_effects(program, structure);
+  find_components(program, structure);
+  spread_effects(program, kernel_types, structure);
   compute_live_registers(program, structure);
   return std::nullopt;
 }

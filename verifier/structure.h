@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include <kiln/btf.h>
+
 #include "decode.h"
 
 namespace kiln::verifier {
@@ -35,6 +37,11 @@ struct SlotInfo {
   u16 uses = 0;              ///< registers the instruction reads
   u16 recorded = 0;          ///< of the live ones, those that Facts tell of: read here, or just written
   u32 subprogram = 0;
+  u32 component = 0;          ///< the loop it is part of; 0: none (components.h)
+  bool checkpoint = false;    ///< a state is kept at every visit
+  bool calls_callback = false;  ///< calls a function that calls back before it returns
+  bool calls_async = false;     ///< calls a function that calls back later
+  bool iterates = false;        ///< calls the next function of an iterator
 };
 
 struct Structure {
@@ -46,7 +53,8 @@ struct Structure {
 };
 
 /// Fills `structure`, or says what is wrong with the program's shape.
-std::optional<Defect> analyse_structure(const Program& program, Structure& structure);
+/// \param kernel_types  of the kernel functions it calls; nullptr: not known.
+std::optional<Defect> analyse_structure(const Program& program, const Btf* kernel_types, Structure& structure);
 
 /// Successors of a slot inside its subprogram; at most two.
 struct Successors {

@@ -11,10 +11,13 @@ bool linked_alike(const Reg& old_reg, const Reg& new_reg, IdMap& ids) {
 }
 
 bool covers_reg(const Reg& old_reg, const Reg& new_reg, Match match, IdMap& ids) {
+  const auto same_ids = [&] {
+    return ids.same(old_reg.id, new_reg.id) && ids.same(old_reg.ref, new_reg.ref) && old_reg.uid == new_reg.uid;
+  };
   if (match == Match::kExact) {
-    return old_reg.same_but_id(new_reg) && ids.same(old_reg.id, new_reg.id);
+    return old_reg.same_but_id(new_reg) && same_ids();
   }
-  if (old_reg.type == RegType::kNotInit) {
+  if (old_reg.type == RegType::kNotInit && match == Match::kSafe) {
     return true;  // the old path never read it
   }
   if (old_reg.type != new_reg.type || old_reg.maybe_null != new_reg.maybe_null) {
@@ -22,20 +25,44 @@ bool covers_reg(const Reg& old_reg, const Reg& new_reg, Match match, IdMap& ids)
   }
   switch (old_reg.type) {
     case RegType::kScalar:
-      return !old_reg.precise ||
+      return (!old_reg.precise && match == Match::kSafe) ||
              (old_reg.bounds.holds(new_reg.bounds) && linked_alike(old_reg, new_reg, ids));
+    case RegType::kMapKey:
     case RegType::kMapValue:
     case RegType::kMem:
-      return old_reg.off == new_reg.off && old_reg.extra == new_reg.extra &&
-             old_reg.bounds.holds(new_reg.bounds) && ids.same(old_reg.id, new_reg.id);
+      return old_reg.off == new_reg.off && old_reg.extra == new_reg.extra && old_reg.flags == new_reg.flags &&
+             old_reg.bounds.holds(new_reg.bounds) && same_ids();
     case RegType::kPacket:
     case RegType::kPacketMeta:
       // At least as many bytes known to be there.
       return old_reg.extra <= new_reg.extra && old_reg.off == new_reg.off &&
              old_reg.bounds.holds(new_reg.bounds) && ids.same(old_reg.id, new_reg.id);
     default:
-      return old_reg.same_but_id(new_reg) && ids.same(old_reg.id, new_reg.id);
+      return old_reg.same_but_id(new_reg) && same_ids();
   }
+}
+
+/// Dynptrs, iterators and saved interrupt flags. How deep an iteration is does not matter.
+bool covers_object(const StackSlot& old_slot, const StackSlot& new_slot, IdMap& ids) {
+  return old_slot.bytes == new_slot.bytes && old_slot.value.type == new_slot.value.type &&
+         old_slot.value.extra == new_slot.value.extra && old_slot.value.flags == new_slot.value.flags &&
+         ids.same(old_slot.value.ref, new_slot.value.ref);
+}
+
+/// The same references and sections, but for names.
+bool same_held(const Held& was, const Held& is, IdMap& ids) {
+  if (was.refs.size() != is.refs.size() || was.locks != is.locks || was.rcu != is.rcu ||
+      was.preempt != is.preempt || was.lock_owner != is.lock_owner || !ids.same(was.irq_id, is.irq_id) ||
+      !ids.same(was.lock_id, is.lock_id)) {
+    return false;
+  }
+  for (std::size_t i = 0; i < was.refs.size(); ++i) {
+    if (was.refs[i].kind != is.refs[i].kind || was.refs[i].owner != is.refs[i].owner ||
+        !ids.same(was.refs[i].id, is.refs[i].id)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 bool is_only_bytes(const StackSlot& slot) {
@@ -48,6 +75,9 @@ bool is_only_bytes(const StackSlot& slot) {
 }
 
 bool covers_slot(const StackSlot& old_slot, const StackSlot& new_slot, Match match, IdMap& ids) {
+  if (old_slot.is_object()) {
+    return covers_object(old_slot, new_slot, ids);
+  }
   if (match == Match::kExact) {
     return old_slot.bytes == new_slot.bytes &&
            (!old_slot.is_spill() || covers_reg(old_slot.value, new_slot.value, match, ids));
@@ -127,11 +157,18 @@ bool covers(const State& old_state, const State& new_state, const Structure& str
   if (old_state.depth() != new_state.depth()) {
     return false;
   }
+  if (old_state.sleepable != new_state.sleepable) {
+    return false;
+  }
   IdMap ids;
+  if (!same_held(old_state.held, new_state.held, ids)) {
+    return false;
+  }
   for (u32 f = 0; f < old_state.frames.size(); ++f) {
     const Frame& old_frame = old_state.frames[f];
     const Frame& new_frame = new_state.frames[f];
-    if (old_frame.callsite != new_frame.callsite || old_frame.instance != new_frame.instance) {
+    if (old_frame.callsite != new_frame.callsite || old_frame.instance != new_frame.instance ||
+        old_frame.callback_depth > new_frame.callback_depth) {
       return false;
     }
     const u16 live = structure.slots[position(old_state, f)].live;

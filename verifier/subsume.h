@@ -15,6 +15,7 @@ namespace kiln::verifier {
 /// How two states are compared.
 enum class Match : u8 {
   kSafe,   ///< the old state covers the new one; scalars that were not precise are not compared
+  kWithin,  ///< the same, but of the old state not everything that follows has been seen: all are compared
   kExact,  ///< they are the same: a loop that makes no progress
 };
 

@@ -16,6 +16,7 @@ Checker::Checker(const Object& object, const Program& program, const VerifyOptio
       program_(program),
       options_(options),
       stack_liveness_(program, structure_),
+      loops_(structure_),
       facts_(program, structure_),
       log_(options.log_level) {}
 
@@ -44,6 +45,7 @@ void Checker::start(u32 subprogram) {
     states.clear();
   }
   retired_.clear();
+  loops_.clear();
   new_path_ = false;
   touched_regs_ = ~0u;
   touched_slots_ = ~u64{0};
@@ -112,13 +114,47 @@ std::vector<u32> Checker::stack_depths() const {
   return depths.empty() ? stack_depth_ : depths;
 }
 
+/// What may end a subprogram in the middle needs one whose result is a number.
+bool Checker::check_abnormal_returns() {
+  if (object_.btf.empty()) {
+    return true;  // no prototypes to go by, as in programs made of instructions only
+  }
+  for (std::size_t i = 1; i < structure_.subprograms.size(); ++i) {
+    const SubprogramInfo& sub = structure_.subprograms[i];
+    const auto begin = structure_.code.begin() + sub.start, end = structure_.code.begin() + sub.end;
+    const bool loads = std::any_of(begin, end, [](const Decoded& d) { return d.info != nullptr && d.form == Form::kLdPacket; });
+    if (!loads && !sub.tail_calls) {
+      continue;
+    }
+    insn_ = sub.start;
+    const char* what = loads ? "LD_ABS" : "tail_call";
+    const Btf* types = program_types();
+    if (sub.btf_func == 0 || types == nullptr) {
+      return reject("{} is not allowed in subprogs without BTF", what);
+    }
+    const auto result = types->strip(types->target(types->target(sub.btf_func)));
+    const bool number = result && *result != 0 && (types->kind(*result) == BtfKind::kInt || types->is_enum(*result));
+    if (!number) {
+      return reject("{} is only allowed in functions that return 'int'.", what);
+    }
+  }
+  return true;
+}
+
+bool Checker::calls_kfuncs() const {
+  return std::any_of(program_.insns.begin(), program_.insns.end(), [](const Insn& insn) {
+    const InsnInfo* info = find_insn(insn);
+    return info != nullptr && info->op == Op::CALL_KFUNC;
+  });
+}
+
 VerifyResult Checker::run() {
   const auto began = std::chrono::steady_clock::now();
   VerifyResult result;
   const auto rules = program_rules(program_);
   if (!rules) {
     reject("program type {} is not supported by this verifier", program_type_name(program_.type));
-  } else if (const auto defect = analyse_structure(program_, structure_)) {
+  } else if (const auto defect = analyse_structure(program_, calls_kfuncs() ? kernel_types() : nullptr, structure_)) {
     insn_ = defect->insn;
     reject("{}", defect->message);
   } else {
@@ -127,10 +163,11 @@ VerifyResult Checker::run() {
     stack_depth_.resize(structure_.subprograms.size());
     signatures_.resize(structure_.subprograms.size());
     global_called_.resize(structure_.subprograms.size());
+    async_callback_.resize(structure_.subprograms.size());
     visited_.resize(program_.insns.size());
     region_.resize(program_.insns.size());
     facts_.begin();
-    result.accepted = check_main() && check_global_functions() && check_stack_depth();
+    result.accepted = check_abnormal_returns() && check_main() && check_global_functions() && check_stack_depth();
   }
   result.time_us =
       std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - began).count();

@@ -2,9 +2,6 @@
 //
 // CO-RE relocations of an object: candidates by name, agreement between them, one patch each.
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <iterator>
 #include <unordered_map>
 
@@ -14,60 +11,9 @@
 namespace kiln::elf {
 namespace {
 
-constexpr const char* kKernelBtf = "/sys/kernel/btf/vmlinux";
 constexpr std::uint32_t kSlotBytes = 8;
 constexpr Budget kBudget =
     200'000'000;  // members looked at per object; the kernel's own objects need thousands
-
-Result<std::vector<std::byte>> read_file(const std::string& path) {
-  std::FILE* file = std::fopen(path.c_str(), "rb");
-  std::vector<std::byte> bytes;
-  std::size_t got = file == nullptr ? 0 : 1;
-  while (got != 0) {
-    constexpr std::size_t kChunk = 1 << 20;
-    const std::size_t before = bytes.size();
-    bytes.resize(before + kChunk);
-    got = std::fread(bytes.data() + before, 1, kChunk, file);
-    bytes.resize(before + got);
-  }
-  const bool failed = file == nullptr || std::ferror(file) != 0;
-  const int reason = errno;
-  if (file != nullptr) {
-    std::fclose(file);
-  }
-  if (failed) {
-    return Error{Errc::kInput, fmt::format("{}: {}", path, std::strerror(reason))};
-  }
-  return bytes;
-}
-
-/// A file of raw BTF, or an ELF file with a section .BTF.
-Result<Btf> read_target(const std::string& path) {
-  auto bytes = read_file(path);
-  if (!bytes) {
-    return bytes.error();
-  }
-  const bool is_elf = bytes->size() > 4 && std::memcmp(bytes->data(),
-                                                       "\x7f"
-                                                       "ELF",
-                                                       4) == 0;
-  if (is_elf) {
-    const auto file = ElfFile::parse(*bytes, path);
-    if (!file) {
-      return file.error();
-    }
-    const Section* section = file->find(".BTF");
-    if (section == nullptr) {
-      return file->error("it has no BTF");
-    }
-    *bytes = std::vector<std::byte>(section->data.begin(), section->data.end());
-  }
-  auto btf = Btf::parse(std::move(*bytes));
-  if (!btf) {
-    return Error{Errc::kInput, path + ": " + btf.error().message};
-  }
-  return btf;
-}
 
 /// The target's types by essential name.
 class Candidates {
@@ -150,22 +96,17 @@ class CoreRelocator {
   Result<Candidates*> candidates();
 
   LoadState& state_;
-  std::optional<Btf> target_;
   std::optional<Candidates> candidates_;
   Budget budget_ = kBudget;
 };
 
 Result<Candidates*> CoreRelocator::candidates() {
   if (!candidates_) {
-    const std::string& path = state_.options.btf_path;
-    auto target = read_target(path.empty() ? kKernelBtf : path);
+    auto target = kernel_types(state_);
     if (!target) {
-      return Error{Errc::kInput,
-                   fmt::format("no BTF to relocate against ({}); name a file that has it",
-                               target.error().message)};
+      return target.error();
     }
-    target_ = std::move(*target);
-    candidates_.emplace(*target_);
+    candidates_.emplace(**target);
   }
   return &*candidates_;
 }
@@ -228,6 +169,18 @@ bool in_function(const CodeSection& code, std::uint32_t offset) {
 }
 
 }  // namespace
+
+Result<const Btf*> kernel_types(LoadState& state) {
+  if (state.object.kernel_types == nullptr) {
+    auto found = kernel_btf(state.options.btf_path);
+    if (!found) {
+      return Error{Errc::kInput,
+                   fmt::format("no BTF to relocate against ({}); name a file that has it", found.error().message)};
+    }
+    state.object.kernel_types = *found;
+  }
+  return state.object.kernel_types.get();
+}
 
 Result<void> relocate_core(LoadState& state) {
   CoreRelocator relocator(state);

@@ -52,6 +52,7 @@ struct CodeSection {
 /// A variable that the object expects from outside (.kconfig, .ksyms).
 struct Extern {
   bool is_kconfig = false;
+  bool is_function = false;
   std::uint32_t kconfig_offset = 0;  ///< of its value in the .kconfig map
   bool is_set = false;               ///< the running kernel has the setting
 };

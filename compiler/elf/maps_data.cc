@@ -139,7 +139,9 @@ Result<void> collect_externs(LoadState& state) {
     for (std::uint32_t i = 0; (is_kconfig || is_ksyms) && i < btf.vlen(id); ++i) {
       const Btf::Variable variable = btf.variable(id, i);
       Extern& external = state.externs[btf.name(variable.type)];
-      external = {.is_kconfig = is_kconfig, .kconfig_offset = static_cast<std::uint32_t>(bytes)};
+      external = {.is_kconfig = is_kconfig,
+                  .is_function = btf.kind(variable.type) == BtfKind::kFunc,
+                  .kconfig_offset = static_cast<std::uint32_t>(bytes)};
       if (is_kconfig) {
         auto value = setting(btf.name(variable.type), btf, btf.target(variable.type), kernel_configuration());
         if (!value) {

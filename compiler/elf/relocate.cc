@@ -18,9 +18,9 @@ constexpr std::int32_t kPoisonedCall =
     2002000000;  // libbpf's POISON_CALL_KFUNC_BASE: no helper, and easy to spot
 
 /// Values of src in a wide load (isa.def).
-enum WideSource : std::uint8_t { kNumber = 0, kCode = 4, kMapIndex = 5, kMapIndexValue = 6 };
+enum WideSource : std::uint8_t { kNumber = 0, kVariable = 3, kCode = 4, kMapIndex = 5, kMapIndexValue = 6 };
 /// Values of src in a call.
-enum CallSource : std::uint8_t { kHelper = 0, kLocal = 1 };
+enum CallSource : std::uint8_t { kHelper = 0, kLocal = 1, kKernel = 2 };
 
 class Relocator {
  public:
@@ -38,6 +38,7 @@ class Relocator {
   Result<void> call(std::uint32_t slot, const Symbol& symbol);
   Result<void> wide(std::uint32_t slot, const Symbol& symbol);
   Result<void> outside(std::uint32_t slot, const Symbol& symbol);
+  Result<std::uint32_t> kernel_symbol(const Symbol& symbol, const Extern& declared);
   Result<void> code_address(std::uint32_t slot, std::uint32_t section, std::int64_t target);
   Result<void> map_reference(std::uint32_t slot, const Symbol& symbol, const Section& section);
 
@@ -106,16 +107,41 @@ Result<void> Relocator::call(std::uint32_t slot, const Symbol& symbol) {
                       static_cast<std::int64_t>(symbol.value / kSlot) + insn.imm + 1);
 }
 
+/// The kernel's function or variable of that name ("name___flavour" stands for "name"); 0: it has none.
+Result<std::uint32_t> Relocator::kernel_symbol(const Symbol& symbol, const Extern& declared) {
+  const auto types = kernel_types(state_);
+  if (!types) {
+    return symbol.is_weak() ? Result<std::uint32_t>(0u) : Result<std::uint32_t>(types.error());
+  }
+  const std::string_view name = symbol.name.substr(0, symbol.name.find("___"));
+  const BtfKind kind = declared.is_function ? BtfKind::kFunc : BtfKind::kVar;
+  return (*types)->find(kind, name).value_or(0u);
+}
+
 Result<void> Relocator::outside(std::uint32_t slot, const Symbol& symbol) {
   Insn& insn = code_.insns[slot];
   const auto found = state_.externs.find(symbol.name);
+  if (found != state_.externs.end() && !found->second.is_kconfig) {
+    const auto id = kernel_symbol(symbol, found->second);
+    if (!id) {
+      return error(slot, "extern '{}' can't be resolved: {}", symbol.name, id.error().message);
+    }
+    if (*id != 0) {
+      insn.src = static_cast<std::uint8_t>(insn.opcode == kOpCall ? kKernel : kVariable);
+      insn.imm = static_cast<std::int32_t>(*id);
+      if (insn.opcode != kOpCall) {
+        code_.insns[slot + 1].imm = 0;
+      }
+      return {};
+    }
+  }
   if (!symbol.is_weak() && !(found != state_.externs.end() && found->second.is_set)) {
     const char* kind =
         found == state_.externs.end()
             ? "it is defined nowhere; link the objects with bpftool gen object"
         : found->second.is_kconfig
             ? "a setting (__kconfig) that the running kernel does not have"
-            : "a symbol of the kernel (__ksym), and Kiln has no kernel";
+            : "a symbol of the kernel (__ksym) that its BTF does not have";
     return error(slot, "extern '{}' can't be resolved: {}", symbol.name, kind);
   }
   if (insn.opcode == kOpCall) {

@@ -19,6 +19,8 @@ Result<void> collect_maps(LoadState& state);
 Result<void> collect_code(LoadState& state);
 /// "section 'xdp', instruction 3 (drop.c:12)": where an error in code is.
 std::string place_of(const LoadState& state, const CodeSection& code, std::uint64_t slot);
+/// The target's BTF, read when it is first needed.
+Result<const Btf*> kernel_types(LoadState& state);
 /// CO-RE relocations of all code sections.
 Result<void> relocate_core(LoadState& state);
 /// ELF relocations of all code sections.

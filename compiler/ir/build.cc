@@ -36,7 +36,8 @@ Result<Function> Builder::build(std::uint32_t function) {
   f_.program = &program_;
   f_.number = function;
   f_.frame_bytes = frame_bytes_[function];
-  f_.context_changes = facts_.changes_packet;
+  // Other contexts than XDP's can be stored to, by the program and by helpers.
+  f_.context_changes = facts_.changes_packet || program_.type != ProgramType::kXdp;
   calls_.assign(program_.subprograms.size(), 0);
   for (std::uint32_t slot = 0; slot < program_.insns.size(); ++slot) {
     const InsnInfo* info = reachable(slot) ? find_insn(at(slot)) : nullptr;

@@ -148,6 +148,12 @@ class StepMaker {
       case Form::kCall:
       case Form::kCallx:
         return call(at, step, error);
+      case Form::kMayGoto:
+      case Form::kLoadAcquire:
+      case Form::kStoreRelease:
+      case Form::kAddrSpaceCast:
+        error = view_.refuse(at.slot, "the NIC has no such instruction");
+        return;
     }
   }
 

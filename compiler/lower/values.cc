@@ -330,7 +330,11 @@ State after(const At& at) {
     case Form::kJa:
     case Form::kJa32:
     case Form::kExit:
-      break;
+    case Form::kMayGoto:
+    case Form::kLoadAcquire:
+    case Form::kStoreRelease:
+    case Form::kAddrSpaceCast:
+      break;  // extended ones are refused later
   }
   return state;
 }

@@ -75,6 +75,9 @@ Result<void> View::decode() {
       slot += insn(slot).is_wide() ? 1 : 0;
       continue;  // may hold anything, e.g. a call that CO-RE poisoned
     }
+    if (rows_[slot] != nullptr && rows_[slot]->group == Group::extended) {
+      return refuse(slot, "the NIC has no such instruction");
+    }
     if (const char* wrong = malformed(insn(slot)); wrong != nullptr) {
       return Error{Errc::kInput,
                    fmt::format("{}: instruction {}: {} {:02x}", program().name, slot, wrong, insn(slot).opcode), slot};

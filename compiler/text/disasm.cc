@@ -150,6 +150,16 @@ std::string text_of(const Insn& insn, const Insn* second, const Context& context
       return wide_text(insn, second, info->op, context);
     case Form::kLdPacket:
       return packet_text(insn, *info);
+    case Form::kMayGoto:
+      return fmt::format("may_goto pc{:+d}", insn.off);
+    case Form::kLoadAcquire:
+      return fmt::format("r{} = load_acquire(({} *)(r{} {:+d}))", insn.dst, info->text, insn.src, insn.off);
+    case Form::kStoreRelease:
+      return fmt::format("store_release(({} *)(r{} {:+d}), r{})", info->text, insn.dst, insn.off, insn.src);
+    case Form::kAddrSpaceCast: {
+      const auto spaces = static_cast<std::uint32_t>(insn.imm);
+      return fmt::format("r{} = addr_space_cast(r{}, {}, {})", insn.dst, insn.src, spaces >> 16, spaces & 0xffff);
+    }
   }
   return "";
 }

@@ -77,6 +77,15 @@ bool LineParser::plain_assignment(Register dst) {
   if (name.starts_with("atomic") || name.starts_with("xchg") || name.starts_with("cmpxchg")) {
     return atomic_fetch(dst, name);
   }
+  if (name == "load_acquire") {
+    std::string type;
+    insn.dst = dst.number;
+    const auto fits = [&](const InsnInfo& row) { return row.form == Form::kLoadAcquire && row.text == type; };
+    return expect("(") && place(type, insn.src) && expect(")") && use(fits, "load type");
+  }
+  if (name == "addr_space_cast") {
+    return address_cast(dst);
+  }
   if (byte_swap(dst, name) || !error().empty()) {
     return error().empty();
   }
@@ -209,6 +218,19 @@ bool LineParser::atomic_fetch(Register dst, std::string_view name) {
     return row.form == Form::kAtomicFetch && row.text == op && access_bytes(row.opcode) == bytes;
   };
   return use(fits, "atomic operation");
+}
+
+/// After "dst = addr_space_cast": "(r2, 0, 1)".
+bool LineParser::address_cast(Register dst) {
+  std::uint64_t to = 0, from = 0;
+  constexpr std::uint64_t kMaxSpace = 0xffff;
+  if (!expect("(") || !reg_into(insn.src) || !expect(",") || !number(0, kMaxSpace, to) || !expect(",") ||
+      !number(0, kMaxSpace, from) || !expect(")")) {
+    return false;
+  }
+  insn.dst = dst.number;
+  insn.imm = static_cast<std::int32_t>(to << 16 | from);
+  return use_op(Op::ADDR_SPACE_CAST);
 }
 
 bool LineParser::wide_number(Register dst) {

@@ -191,6 +191,13 @@ bool LineParser::instruction() {
     good = reg_into(insn.dst) && use_form(Form::kCallx);
   } else if (take("if")) {
     good = jump_if();
+  } else if (take("may_goto")) {
+    good = jump_target(false) && use_form(Form::kMayGoto);
+  } else if (take("store_release")) {
+    std::string type;
+    const auto fits = [&](const InsnInfo& row) { return row.form == Form::kStoreRelease && row.text == type; };
+    good = expect("(") && place(type, insn.dst) && expect(",") && reg_into(insn.src) && expect(")") &&
+           use(fits, "store type");
   } else if (take("lock")) {
     good = locked();
   } else if (take("*")) {

@@ -46,6 +46,7 @@ class LineParser : private LineReader {
   bool load(Register dst);
   bool atomic_fetch(Register dst, std::string_view name);
   bool wide(Register dst, std::string_view what);
+  bool address_cast(Register dst);
   bool wide_number(Register dst);
   bool map_reference(Op& op, std::int32_t& high);
   bool alu(Register dst);

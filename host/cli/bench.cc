@@ -70,7 +70,7 @@ Result<BenchResult> bench_one(const BenchCase& c, const BenchOptions& options) {
   if (!prepared) {
     return prepared.error();
   }
-  const std::vector<Frame> fitting = fitting_frames(*frames, (*prepared)->environment);
+  const std::vector<Frame> fitting = fitting_frames(*frames, **prepared);
   if (fitting.empty()) {
     return Error{Errc::kInput, c.capture + ": none of the frames fits a packet buffer"};
   }

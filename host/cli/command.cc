@@ -5,6 +5,8 @@
 #include <sstream>
 
 #include <fmt/format.h>
+#include <kiln/capture.h>
+#include <kiln/verdicts.h>
 
 namespace kiln::cli {
 namespace {
@@ -48,6 +50,82 @@ void add_object_options(CLI::App& verb, ObjectOptions& options, bool object_requ
   verb.add_option("--prog", options.program, "program, where the object has several");
   verb.add_option("--btf", options.btf, "BTF that CO-RE relocates against (default: the running kernel's)");
   verb.add_flag("--json", options.json, "JSON on standard output");
+}
+
+void add_environment_options(CLI::App& verb, EnvironmentFiles& files) {
+  verb.add_option("--environment", files.environment, "clock, task, network and so on as JSON (host/README.md)");
+  verb.add_option("--links", files.links, "interfaces, as `ip -j addr` prints them");
+  verb.add_option("--routes", files.routes, "routes, as `ip -j route show table all` prints them; may be repeated");
+  verb.add_option("--neighbours", files.neighbours, "neighbours, as `ip -j neigh` prints them; may be repeated");
+}
+
+void add_input_options(CLI::App& verb, InputOptions& options) {
+  verb.add_option("--pcap", options.capture, "capture to run, - for standard input");
+  verb.add_option("--context", options.context,
+                  "the program's context: a file, or hexadecimal digits (struct __sk_buff of packets, all of it for tracing)");
+}
+
+namespace {
+
+/// Digits, or the name of a file with the bytes.
+Result<std::vector<std::byte>> read_context(const std::string& text) {
+  const bool is_hex = !text.empty() && text.size() % 2 == 0 && text.find_first_not_of("0123456789abcdefABCDEF") == std::string::npos;
+  std::vector<std::byte> bytes;
+  if (is_hex) {
+    for (std::size_t i = 0; i < text.size(); i += 2) {
+      bytes.push_back(static_cast<std::byte>(std::stoul(text.substr(i, 2), nullptr, 16)));
+    }
+    return bytes;
+  }
+  auto file = read_text(text);
+  if (!file) {
+    return file.error();
+  }
+  const auto raw = std::as_bytes(std::span(*file));
+  bytes.assign(raw.begin(), raw.end());
+  return bytes;
+}
+
+}  // namespace
+
+Result<std::vector<Frame>> read_input(const InputOptions& options, const Program& program) {
+  const bool frames = takes_frames(program.type);
+  if (frames == options.capture.empty()) {
+    return Error{Errc::kUsage, fmt::format("program {} is of type {}: {}", program.name, program_type_name(program.type),
+                                           frames ? "--pcap says which frames it runs on"
+                                                  : "it takes no frames; --context instead of --pcap")};
+  }
+  std::vector<Frame> input(1);
+  if (frames) {
+    auto read = read_capture(options.capture);
+    if (!read) {
+      return read.error();
+    }
+    input = std::move(*read);
+  }
+  if (!options.context.empty()) {
+    if (program.type == ProgramType::kXdp) {
+      return Error{Errc::kUsage, "the context of an XDP program follows from its frame: no --context"};
+    }
+    auto context = read_context(options.context);
+    if (!context) {
+      return context.error();
+    }
+    for (Frame& frame : input) {
+      frame.context = *context;
+    }
+  }
+  return input;
+}
+
+std::string verdict_counts(ProgramType type, const std::vector<std::uint64_t>& verdicts) {
+  std::string text;
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    if (verdicts[i] != 0) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", verdicts[i], verdict_names(type)[i]);
+    }
+  }
+  return text;
 }
 
 std::vector<std::string> split_engines(const std::string& list) {

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <kiln/compare.h>
+#include <kiln/environment_file.h>
 #include <kiln/result.h>
 
 namespace kiln::cli {
@@ -28,6 +29,22 @@ struct ObjectOptions {
   bool json = false;
 };
 void add_object_options(CLI::App& verb, ObjectOptions& options, bool object_required = true);
+
+/// --environment, --links, --routes, --neighbours.
+void add_environment_options(CLI::App& verb, EnvironmentFiles& files);
+
+/// --pcap and --context: what the program is given.
+struct InputOptions {
+  std::string capture;
+  std::string context;
+};
+void add_input_options(CLI::App& verb, InputOptions& options);
+/// The frames of the capture, each with the context; one without bytes for a program that takes none.
+/// \errors kUsage: the program needs a capture, or takes none; kInput.
+Result<std::vector<Frame>> read_input(const InputOptions& options, const Program& program);
+
+/// "2 drop, 5 pass": the verdicts that occurred.
+std::string verdict_counts(ProgramType type, const std::vector<std::uint64_t>& verdicts);
 
 /// Splits "a,b,c"; "all" gives every engine.
 std::vector<std::string> split_engines(const std::string& list);
@@ -51,6 +68,7 @@ void add_info(CLI::App& app, int& status);
 void add_disasm(CLI::App& app, int& status);
 void add_verify(CLI::App& app, int& status);
 void add_run(CLI::App& app, int& status);
+void add_map(CLI::App& app, int& status);
 void add_compare(CLI::App& app, int& status);
 void add_bench(CLI::App& app, int& status);
 

@@ -19,9 +19,10 @@ constexpr std::uint64_t kShownDifferences = 10;  // in text
 struct CompareOptions {
   ObjectOptions object;
   std::string engines = "all";
-  std::string capture;
+  InputOptions input;
   std::string maps;
   bool no_speed = false;
+  EnvironmentFiles environment;
   SpeedOptions speed;
 };
 
@@ -52,7 +53,11 @@ void print_json(const Comparison& comparison, const SpeedOptions& speed) {
   std::cout << json.dump(2) << '\n';
 }
 
-std::string counts(const EngineReport& report) {
+/// XDP's verdicts all of them, so that columns line up; of other types those that occurred.
+std::string counts(const EngineReport& report, ProgramType type) {
+  if (type != ProgramType::kXdp || report.verdicts.size() != 5) {
+    return verdict_counts(type, report.verdicts);
+  }
   const std::string verdicts = fmt::format("aborted {}, drop {}, pass {}, tx {}, redirect {}", report.verdicts[0],
                                            report.verdicts[1], report.verdicts[2], report.verdicts[3], report.verdicts[4]);
   return report.handovers == 0 ? verdicts : fmt::format("{}; handed over {}", verdicts, report.handovers);
@@ -67,7 +72,7 @@ void print_text(const Comparison& comparison, const CompareOptions& options) {
   std::string names;
   for (const EngineReport& report : comparison.engines) {
     if (report.skipped.empty()) {
-      fmt::print("  {:<8} {}\n", report.name, counts(report));
+      fmt::print("  {:<8} {}\n", report.name, counts(report, comparison.type));
       names += (names.empty() ? "" : ", ") + report.name;
     } else {
       fmt::print("  {:<8} skipped: {}\n", report.name, report.skipped);
@@ -105,7 +110,7 @@ void print_text(const Comparison& comparison, const CompareOptions& options) {
 /// Speeds of the engines that ran, all measured in this one run.
 void measure_speeds(const Prepared& prepared, const CompareOptions& options,
                     const std::vector<Frame>& frames, Comparison& comparison) {
-  const std::vector<Frame> fitting = fitting_frames(frames, prepared.environment);
+  const std::vector<Frame> fitting = fitting_frames(frames, prepared);
   for (EngineReport& report : comparison.engines) {
     if (!report.skipped.empty()) {
       continue;
@@ -120,13 +125,16 @@ void measure_speeds(const Prepared& prepared, const CompareOptions& options,
 }
 
 int compare(const CompareOptions& options) {
-  auto frames = read_capture(options.capture);
-  if (!frames) {
-    return fail(frames.error());
-  }
   auto prepared = prepare(options.object.object, options.object.program, {.btf_path = options.object.btf});
   if (!prepared) {
     return fail(prepared.error());
+  }
+  if (auto read = read_environment_files((*prepared)->environment, options.environment); !read) {
+    return fail(read.error());
+  }
+  auto frames = read_input(options.input, (*prepared)->program());
+  if (!frames) {
+    return fail(frames.error());
   }
   auto comparison = compare_engines(**prepared, options.maps, split_engines(options.engines), *frames,
                                     options.speed);
@@ -134,7 +142,7 @@ int compare(const CompareOptions& options) {
     return fail(comparison.error());
   }
   if (comparison->packets == 0) {
-    return fail({Errc::kInput, options.capture + ": none of the frames fits a packet buffer (14 to " +
+    return fail({Errc::kInput, options.input.capture + ": none of the frames fits a packet buffer (14 to " +
                                    std::to_string((*prepared)->environment.max_frame()) + " bytes)"});
   }
   if (comparison->agree() && !options.no_speed) {
@@ -155,9 +163,11 @@ void add_compare(CLI::App& app, int& status) {
   auto options = std::make_shared<CompareOptions>();
   add_object_options(*verb, options->object);
   verb->add_option("--engines", options->engines, "comma-separated: interp,jit,nic,kernel, or all");
-  verb->add_option("--pcap", options->capture, "capture to run, - for standard input")->required();
+  add_input_options(*verb, options->input);
+  verb->add_flag("--events", options->speed.listen, "perf event arrays have listeners; their records are compared");
   verb->add_option("--maps", options->maps, "map contents as JSON, - for standard input");
   verb->add_flag("--no-speed", options->no_speed, "compare only, measure nothing");
+  add_environment_options(*verb, options->environment);
   add_speed_options(*verb, options->speed);
   verb->callback([options, &status] { status = compare(*options); });
 }

@@ -156,9 +156,7 @@ int info(const ObjectOptions& options) {
     if (!options.program.empty() && program.name != options.program) {
       continue;
     }
-    const bool runs = program.type == ProgramType::kXdp;
-    const auto answers =
-        runs ? ask_engines(options.object, program, load_options) : std::vector<EngineAnswer>{};
+    const auto answers = ask_engines(options.object, program, load_options);
     json["programs"].push_back(program_json(program, answers));
     if (!options.json) {
       print_program(program, answers);

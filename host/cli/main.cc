@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   kiln::cli::add_run(app, status);
   kiln::cli::add_compare(app, status);
   kiln::cli::add_bench(app, status);
+  kiln::cli::add_map(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -22,6 +22,8 @@ struct FreeBtf {
 };
 using Btf = std::unique_ptr<btf, FreeBtf>;
 
+__u32 btf_type_info(__u32 kind, __u32 vlen, __u32 flag) { return flag << 31 | kind << 24 | vlen; }
+
 void fill_in_section(btf_type* section) {
   btf_var_secinfo* variables = btf_var_secinfos(section);
   __u32 at = 0;
@@ -32,13 +34,53 @@ void fill_in_section(btf_type* section) {
   section->size = at;
 }
 
+btf_type* editable(btf* types, __u32 id) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): our copy
+  return const_cast<btf_type*>(btf__type_by_id(types, id));
+}
+
+/// The kernel takes no extern functions and variables: they become global ones, the section's entries a
+/// variable that is not used, as libbpf does it.
+void settle_ksyms(btf* types, __u32 section) {
+  const int number = btf__add_int(types, "int", sizeof(int), BTF_INT_SIGNED);
+  const int unused = btf__add_var(types, "dummy_ksym", BTF_VAR_GLOBAL_ALLOCATED, number);
+  if (number < 0 || unused < 0) {
+    return;
+  }
+  const __u32 name = btf__type_by_id(types, static_cast<__u32>(unused))->name_off;
+  for (__u16 i = 0; i < btf_vlen(editable(types, section)); ++i) {
+    btf_var_secinfo& entry = btf_var_secinfos(editable(types, section))[i];
+    btf_type* type = editable(types, entry.type);
+    if (btf_is_func(type)) {
+      btf_type* proto = editable(types, type->type);
+      for (__u16 k = 0; k < btf_vlen(proto); ++k) {
+        btf_param& parameter = btf_params(proto)[k];
+        parameter.name_off = parameter.type != 0 && parameter.name_off == 0 ? name : parameter.name_off;
+      }
+      type->info = btf_type_info(BTF_KIND_FUNC, BTF_FUNC_GLOBAL, 0);
+      entry.type = static_cast<__u32>(unused);
+    } else if (btf_is_var(type)) {
+      btf_var(type)->linkage = BTF_VAR_GLOBAL_ALLOCATED;
+      type->type = static_cast<__u32>(number);
+    }
+    entry.size = sizeof(int);
+  }
+}
+
 Btf parse(std::span<const std::byte> raw) {
   Btf types(raw.empty() ? nullptr : btf__new(raw.data(), static_cast<__u32>(raw.size())));
-  for (__u32 id = 1; types != nullptr && id < btf__type_cnt(types.get()); ++id) {
+  const __u32 count = types == nullptr ? 0 : btf__type_cnt(types.get());
+  for (__u32 id = 1; id < count; ++id) {
     const btf_type* type = btf__type_by_id(types.get(), id);
-    if (btf_is_datasec(type)) {
-      fill_in_section(
-          const_cast<btf_type*>(type));  // NOLINT(cppcoreguidelines-pro-type-const-cast): our copy
+    if (!btf_is_datasec(type)) {
+      continue;
+    }
+    const bool ksyms = std::string_view(btf__name_by_offset(types.get(), type->name_off)) == ".ksyms";
+    if (ksyms) {
+      settle_ksyms(types.get(), id);
+    }
+    if (ksyms || type->size == 0) {
+      fill_in_section(editable(types.get(), id));
     }
   }
   return types;
@@ -96,10 +138,12 @@ Types load_types(const Object& object, const Program& program) {
   Types result;
   const Btf types = parse(object.btf);
   result.functions = function_types(program);
-  if (types == nullptr || result.functions.empty()) {
-    return {};  // the kernel takes lines only together with functions
+  if (types == nullptr) {
+    return {};
   }
-  result.lines = source_lines(program, types.get());
+  if (!result.functions.empty()) {  // the kernel takes lines only together with functions
+    result.lines = source_lines(program, types.get());
+  }
   __u32 bytes = 0;
   const void* data = btf__raw_data(types.get(), &bytes);
   result.btf = data != nullptr ? Fd(bpf_btf_load(data, bytes, nullptr)) : Fd();

@@ -14,7 +14,7 @@
 
 namespace kiln::kernel {
 
-/// What BPF_PROG_LOAD takes beside the instructions. All empty: there is no BTF, or the kernel does
+/// What BPF_PROG_LOAD and BPF_MAP_CREATE take beside the instructions. All empty: there is no BTF, or the kernel does
 /// not take it; that matters to global functions and callbacks, and to the log, only.
 struct Types {
   Fd btf;

@@ -33,6 +33,13 @@ bool makes_metadata(const Object& object) {
   return false;
 }
 
+/// Types whose programs BPF_PROG_TEST_RUN runs, of those that Kiln knows what to give.
+bool can_test_run(ProgramType type) {
+  return type == ProgramType::kXdp || type == ProgramType::kSchedCls || type == ProgramType::kSchedAct ||
+         type == ProgramType::kSocketFilter || type == ProgramType::kCgroupSkb ||
+         type == ProgramType::kRawTracepoint;
+}
+
 using kernel::Fd;
 
 constexpr std::uint32_t kMinFrame = 14;  // an Ethernet header
@@ -78,6 +85,7 @@ class KernelEngine final : public Engine {
     std::map<std::size_t, Fd> programs;
     int entry = -1;
     Fd empty;
+    ProgramType type = ProgramType::kXdp;
     bool has_frags = false;
     bool makes_metadata = false;  ///< then each run asks for the context afterwards
     std::uint32_t cpu = 0;
@@ -95,12 +103,12 @@ class KernelEngine final : public Engine {
 Result<void> KernelEngine::check(const VerifiedObject& object, std::size_t entry,
                                  const MapSet& maps, const Environment& environment) {
   const Program& program = object.object->programs[entry];
-  if (program.type != ProgramType::kXdp || kernel::runs_from_map(program)) {
+  if (!can_test_run(program.type) || kernel::runs_from_map(program)) {
     return Error{
         Errc::kUnsupported,
         fmt::format(
-            "program '{}': the kernel runs XDP programs for a test, not those of section '{}'",
-            program.name, program.section)};
+            "program '{}': the kernel does not run programs of type {}, section '{}', for a test",
+            program.name, program_type_name(program.type), program.section)};
   }
   if (environment.window_bytes != address::kWindowBytes) {
     return Error{Errc::kUnsupported, fmt::format("the kernel's frame buffer has {} bytes, not {}",
@@ -167,7 +175,8 @@ Result<void> KernelEngine::load(const VerifiedObject& object, std::size_t entry,
                                 const Environment& environment) {
   state_.reset();
   KILN_TRY(check(object, entry, maps, environment));
-  auto created = kernel::KernelMaps::create(object.object->maps);
+  const kernel::Types types = kernel::load_types(*object.object, object.object->programs[entry]);
+  auto created = kernel::KernelMaps::create(object.object->maps, types.btf.get());
   if (!created) {
     return created.error();
   }
@@ -180,6 +189,7 @@ Result<void> KernelEngine::load(const VerifiedObject& object, std::size_t entry,
               .programs = {},
               .empty = std::move(empty).value()};
   state.cpu = kernel::choose_cpu();
+  state.type = object.object->programs[entry].type;
   state.has_frags = object.object->programs[entry].has_frags;
   state.makes_metadata = makes_metadata(*object.object);
   KILN_TRY(state.maps.fill_readonly());
@@ -190,6 +200,9 @@ Result<void> KernelEngine::load(const VerifiedObject& object, std::size_t entry,
 }
 
 Result<void> KernelEngine::check_frame(const State& state, const Frame& frame) {
+  if (state.type == ProgramType::kRawTracepoint) {
+    return {};
+  }
   // Linux test-runs longer frames in pieces for any program, but gives them to no driver's without
   // xdp.frags.
   const bool too_long = !state.has_frags && frame.data.size() > address::kMaxFrame;
@@ -204,6 +217,19 @@ Result<Outcome> KernelEngine::run(const Frame& frame) {
   KILN_CHECK(state_);
   KILN_TRY(check_frame(*state_, frame));
   const kernel::PinnedTo pinned(state_->cpu);
+  if (state_->type != ProgramType::kXdp) {
+    auto packet = state_->type == ProgramType::kRawTracepoint ? kernel::test_run_tracepoint(state_->entry, frame)
+                                                              : kernel::test_run_packet(state_->entry, frame);
+    if (!packet) {
+      return packet.error();
+    }
+    Outcome outcome;
+    outcome.code = packet->code;
+    outcome.frame = std::move(packet->frame);
+    outcome.context = std::move(packet->context);
+    state_->maps.drain(outcome.events);
+    return outcome;
+  }
   auto result = kernel::test_run(state_->entry, frame, 1, out_, state_->makes_metadata);
   if (!result) {
     return result.error();
@@ -212,6 +238,7 @@ Result<Outcome> KernelEngine::run(const Frame& frame) {
   outcome.code = result->code;
   outcome.frame.assign(out_.begin() + static_cast<std::ptrdiff_t>(result->meta_bytes),
                        out_.begin() + static_cast<std::ptrdiff_t>(result->frame_bytes));
+  state_->maps.drain(outcome.events);
   return outcome;
 }
 
@@ -225,6 +252,9 @@ Result<MapSet> KernelEngine::maps() {
 Result<Throughput> KernelEngine::measure(std::span<const Frame> frames,
                                          const MeasureOptions& options) {
   KILN_CHECK(state_);
+  if (state_->type == ProgramType::kRawTracepoint) {
+    return Error{Errc::kUnsupported, "the speed of raw tracepoints is not measured in the kernel"};
+  }
   for (const Frame& frame : frames) {
     KILN_TRY(check_frame(*state_, frame));
   }

@@ -11,7 +11,6 @@
 #include <fmt/format.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -32,8 +31,9 @@ bool is_outer(const MapSpec& spec) {
 }
 
 bool programs_change(const MapSpec& spec) {
+  // Ring buffers are read as events; queues, stacks and Bloom filters have no keys to read them by.
   return !is_slot_array(spec.type) && !is_outer(spec) && spec.type != MapType::kDevmapHash &&
-         !spec.is_readonly;
+         !is_ring(spec.type) && !is_keyless(spec.type) && !spec.is_readonly;
 }
 
 std::uint32_t first_word(Bytes bytes) {
@@ -66,25 +66,13 @@ std::vector<std::byte> exchange(Bytes from, std::uint32_t bytes, std::uint32_t f
 
 }  // namespace
 
-// Mapped read-only, which makes the kernel overwrite.
-Ring::Ring(int perf_event) : bytes_(static_cast<std::size_t>(2 * getpagesize())) {
-  void* pages = mmap(nullptr, bytes_, PROT_READ, MAP_SHARED, perf_event, 0);
-  pages_ = pages == MAP_FAILED ? nullptr : pages;
-}
-
-Ring::~Ring() {
-  if (pages_ != nullptr) {
-    munmap(pages_, bytes_);
-  }
-}
-
 Error KernelMaps::error(std::size_t map, std::string_view what, int code) const {
   return Error{code == EPERM || code == ENOSYS ? Errc::kUnavailable : Errc::kUnsupported,
                fmt::format("map '{}' ({}): {}: {}", specs_[map].name,
                            map_type_name(specs_[map].type), what, errno_text(code))};
 }
 
-Result<KernelMaps> KernelMaps::create(std::span<const MapSpec> specs) {
+Result<KernelMaps> KernelMaps::create(std::span<const MapSpec> specs, int btf) {
   KernelMaps maps;
   maps.specs_ = specs;
   maps.owned_.resize(specs.size());
@@ -92,14 +80,14 @@ Result<KernelMaps> KernelMaps::create(std::span<const MapSpec> specs) {
   for (const bool outer : {false, true}) {  // a map of maps is made after its template
     for (std::size_t map = 0; map < specs.size(); ++map) {
       if (is_outer(specs[map]) == outer) {
-        KILN_TRY(maps.create_one(map));
+        KILN_TRY(maps.create_one(map, btf));
       }
     }
   }
   return maps;
 }
 
-Result<void> KernelMaps::create_one(std::size_t map) {
+Result<void> KernelMaps::create_one(std::size_t map, int btf) {
   const MapSpec& spec = specs_[map];
   bpf_map_create_opts options{};
   options.sz = sizeof options;
@@ -113,14 +101,34 @@ Result<void> KernelMaps::create_one(std::size_t map) {
     options.inner_map_fd = static_cast<__u32>(fds_[*spec.inner]);
   }
   const bool sized_by_cpus = spec.type == MapType::kPerfEventArray && spec.max_entries == 0;
-  Fd fd(bpf_map_create(static_cast<bpf_map_type>(spec.type), kernel_name(spec.name).c_str(),
-                       spec.key_size, spec.value_size,
-                       sized_by_cpus ? possible_cpus() : spec.max_entries, &options));
+  const auto make = [&] {
+    return Fd(bpf_map_create(static_cast<bpf_map_type>(spec.type), kernel_name(spec.name).c_str(),
+                             spec.key_size, spec.value_size,
+                             sized_by_cpus ? possible_cpus() : spec.max_entries, &options));
+  };
+  Fd fd;
+  if (btf >= 0 && spec.btf_value_type != 0) {
+    options.btf_fd = static_cast<__u32>(btf);
+    options.btf_key_type_id = spec.btf_key_type;
+    options.btf_value_type_id = spec.btf_value_type;
+    fd = make();
+    options.btf_fd = options.btf_key_type_id = options.btf_value_type_id = 0;
+  }
+  if (!fd) {  // not every type of map takes BTF
+    fd = make();
+  }
   if (!fd) {
     return error(map, "the kernel does not make it", errno);
   }
   fds_[map] = fd.get();
   owned_[map] = std::move(fd);
+  if (spec.type == MapType::kRingbuf) {
+    RingBuffer ring(fds_[map], map, spec.max_entries);
+    if (!ring) {
+      return error(map, "its memory can't be mapped", errno);
+    }
+    ring_buffers_.push_back(std::move(ring));
+  }
   return {};
 }
 
@@ -231,12 +239,12 @@ Result<void> KernelMaps::open_perf_event(std::size_t map, Bytes key, std::uint32
   Fd fd(static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, static_cast<int>(slot), -1,
                                  PERF_FLAG_FD_CLOEXEC)));
   const int number = fd.get();
-  Ring ring(number);
+  PerfRing ring(number, map, first_word(key));
   if (!fd || !ring || bpf_map_update_elem(fds_[map], &slot, &number, BPF_ANY) != 0) {
     return error(map, fmt::format("no perf event for element {}", first_word(key)), errno);
   }
   owned_.push_back(std::move(fd));
-  rings_.push_back(std::move(ring));
+  perf_rings_.push_back(std::move(ring));
   return {};
 }
 
@@ -246,6 +254,21 @@ Result<void> KernelMaps::fill_prog_slot(std::size_t map, std::uint32_t key, int 
                  errno);
   }
   return {};
+}
+
+void KernelMaps::drain(std::vector<Event>& events) {
+  for (PerfRing& ring : perf_rings_) {
+    ring.drain([&](Bytes bytes) {
+      events.push_back({.kind = EventKind::kPerf, .map = static_cast<std::uint32_t>(ring.map), .index = ring.index,
+                        .data = {bytes.begin(), bytes.end()}});
+    });
+  }
+  for (RingBuffer& ring : ring_buffers_) {
+    ring.drain([&](Bytes bytes) {
+      events.push_back({.kind = EventKind::kRing, .map = static_cast<std::uint32_t>(ring.map), .index = 0,
+                        .data = {bytes.begin(), bytes.end()}});
+    });
+  }
 }
 
 Result<void> KernelMaps::read_back(MapSet& maps, std::uint32_t cpu) const {

@@ -9,31 +9,19 @@
 #include <utility>
 #include <vector>
 
+#include <kiln/engine.h>
 #include <kiln/map_set.h>
 
+#include "event_rings.h"
 #include "kernel_access.h"
 
 namespace kiln::kernel {
 
-/// The buffer that a perf event writes to.
-class Ring {
- public:
-  explicit Ring(int perf_event);
-  Ring(Ring&& other) noexcept
-      : pages_(std::exchange(other.pages_, nullptr)), bytes_(other.bytes_) {}
-  Ring& operator=(Ring&&) = delete;
-  ~Ring();
-  explicit operator bool() const { return pages_ != nullptr; }
-
- private:
-  void* pages_ = nullptr;
-  std::size_t bytes_;
-};
-
 class KernelMaps {
  public:
-  /// \param specs  outlive it. \errors kUnsupported naming the map that the kernel does not make.
-  static Result<KernelMaps> create(std::span<const MapSpec> specs);
+  /// \param specs  outlive it. \param btf  descriptor of the object's BTF, or -1: what locks and timers in
+  ///        values need. \errors kUnsupported naming the map that the kernel does not make.
+  static Result<KernelMaps> create(std::span<const MapSpec> specs, int btf = -1);
 
   /// Descriptors by map index, for fd_array.
   std::span<const int> fds() const { return fds_; }
@@ -50,11 +38,14 @@ class KernelMaps {
   /// \param program_fd  descriptor of a loaded program.
   Result<void> fill_prog_slot(std::size_t map, std::uint32_t key, int program_fd);
 
+  /// Records that came since the last time: of perf events by slot, then of ring buffers.
+  void drain(std::vector<Event>& events);
+
   /// Writes what programs can change into `maps`, which has the rest already.
   Result<void> read_back(MapSet& maps, std::uint32_t cpu) const;
 
  private:
-  Result<void> create_one(std::size_t map);
+  Result<void> create_one(std::size_t map, int btf);
   Result<void> fill_one(const MapSet& maps, std::size_t map, std::uint32_t cpu);
   Result<void> put_slot(std::size_t map, std::span<const std::byte> key,
                         std::span<const std::byte> value, std::uint32_t cpu);
@@ -64,7 +55,8 @@ class KernelMaps {
 
   std::span<const MapSpec> specs_;
   std::vector<Fd> owned_;  ///< maps by index, then sockets and perf events
-  std::vector<Ring> rings_;
+  std::vector<PerfRing> perf_rings_;
+  std::vector<RingBuffer> ring_buffers_;
   std::vector<int> fds_;
 };
 

@@ -21,12 +21,12 @@ Result<KernelVerdict> kernel_verify(const Object& object, const Program& program
                     "which the object does not name",
                     program.name, program_type_name(type))};
   }
-  auto maps = kernel::KernelMaps::create(object.maps);
+  const kernel::Types types = kernel::load_types(object, program);
+  auto maps = kernel::KernelMaps::create(object.maps, types.btf.get());
   if (!maps) {
     return maps.error();
   }
   KILN_TRY(maps->fill_readonly());
-  const kernel::Types types = kernel::load_types(object, program);
   kernel::Loaded timed = kernel::load_program(object, program, maps->fds(), types, 0);
   KernelVerdict verdict;
   verdict.accepted = static_cast<bool>(timed.fd);

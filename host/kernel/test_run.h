@@ -25,4 +25,15 @@ struct TestRun {
 Result<TestRun> test_run(int program, const Frame& frame, std::uint32_t repeat,
                          std::vector<std::byte>& out, bool with_context = false);
 
+/// What a packet program or a raw tracepoint did, once.
+struct PacketRun {
+  std::uint32_t code = 0;
+  std::vector<std::byte> frame;    ///< with its Ethernet header
+  std::vector<std::byte> context;  ///< struct __sk_buff
+};
+/// \errors kInput: a length or a context that the kernel refuses; kUnsupported: an interface that isn't there.
+Result<PacketRun> test_run_packet(int program, const Frame& frame);
+/// The context is the tracepoint's arguments, 8 bytes each; missing ones are 0.
+Result<PacketRun> test_run_tracepoint(int program, const Frame& frame);
+
 }  // namespace kiln::kernel

@@ -3,133 +3,20 @@
 // What helpers return and do to the frame: interpreter, JIT with and without checks, and Linux must agree.
 //
 // Programs are assembly, many of them made at random from a list of calls. Where bpf(2) is refused the engines are
-// compared with each other alone.
+// compared with each other alone. Helpers of packets that are struct sk_buff: helpers_skb_test.cc.
 #include <gtest/gtest.h>
 
-#include <cstdio>
 #include <cstring>
 #include <random>
 
 #include <fmt/format.h>
 #include <kiln/cpu_engines.h>
+#include <kiln/disasm.h>
 
-#include "kernel_probe.h"
-#include "test_object.h"
+#include "scenario.h"
 
 namespace kiln::conformance {
 namespace {
-
-/// A map element that user space sets before the run.
-struct Element {
-  std::size_t map;
-  std::vector<std::uint32_t> key, value;
-};
-
-struct Scenario {
-  std::string code;
-  std::vector<MapSpec> maps = {};
-  std::vector<Element> elements = {};
-  std::size_t frame_bytes = 64;
-  bool self_in_map_0 = false;  ///< slot 0 of map 0, a prog array, holds the program itself
-  bool compares_frame = true;
-};
-
-std::vector<std::byte> test_frame(std::size_t bytes) {
-  std::vector<std::byte> frame(bytes);
-  for (std::size_t i = 0; i < bytes; ++i) {
-    frame[i] = static_cast<std::byte>(i * 7 + 3);
-  }
-  return frame;
-}
-
-MapSpec map_spec(MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries) {
-  MapSpec spec;
-  spec.name = "map";
-  spec.type = type;
-  spec.key_size = key;
-  spec.value_size = value;
-  spec.max_entries = entries;
-  return spec;
-}
-
-struct Observed {
-  std::uint32_t code = 0;
-  std::vector<std::byte> frame;
-  bool operator==(const Observed&) const = default;
-};
-
-Observed run_engine(Engine& engine, const Scenario& scenario, const std::vector<Insn>& insns, bool trust) {
-  Object object;
-  object.maps = scenario.maps;
-  if (scenario.self_in_map_0) {
-    object.maps[0].slots = {{.key = 0, .target = 0}};
-  }
-  add_program(object, "scenario", insns);
-  auto maps = MapSet::create(object.maps, 1);
-  EXPECT_TRUE(maps) << maps.error().message;
-  for (const Element& element : scenario.elements) {
-    EXPECT_EQ(maps->user_update(element.map, std::as_bytes(std::span(element.key)),
-                                std::as_bytes(std::span(element.value)), 0), 0);
-  }
-  auto loaded = engine.load(trust ? trusted(object) : unverified(object), 0, std::move(*maps), Environment());
-  EXPECT_TRUE(loaded) << loaded.error().message;
-  auto outcome = engine.run(Frame{.data = test_frame(scenario.frame_bytes)});
-  EXPECT_TRUE(outcome) << outcome.error().message;
-  return outcome ? Observed{outcome->code, scenario.compares_frame ? outcome->frame : std::vector<std::byte>()} : Observed();
-}
-
-std::optional<Observed> run_linux(const Scenario& scenario, const std::vector<Insn>& insns) {
-  auto program = KernelProgram::load(insns, scenario.maps);
-  if (!program) {
-    EXPECT_EQ(program.error().code, Errc::kUnavailable) << program.error().message;
-    return std::nullopt;
-  }
-  for (const Element& element : scenario.elements) {
-    EXPECT_EQ(program->update(element.map, std::as_bytes(std::span(element.key)),
-                              std::as_bytes(std::span(element.value))), 0);
-  }
-  if (scenario.self_in_map_0) {
-    const std::uint32_t key = 0;
-    const int self = program->descriptor();
-    EXPECT_EQ(program->update(0, std::as_bytes(std::span(&key, 1)), std::as_bytes(std::span(&self, 1))), 0);
-  }
-  auto outcome = program->run(test_frame(scenario.frame_bytes));
-  EXPECT_TRUE(outcome) << outcome.error().message;
-  return outcome ? Observed{outcome->code, scenario.compares_frame ? outcome->frame : std::vector<std::byte>()} : Observed();
-}
-
-std::size_t compared_with_linux = 0;
-
-class HelpersAgainstLinux : public ::testing::Test {
- protected:
-  static void TearDownTestSuite() { std::printf("%zu scenarios also ran on Linux\n", compared_with_linux); }
-};
-
-/// Runs the scenario everywhere. \return what the interpreter did.
-Observed agree(const Scenario& scenario) {
-  SCOPED_TRACE(scenario.code);
-  auto insns = assemble(scenario.code);
-  EXPECT_TRUE(insns) << insns.error().message;
-  if (!insns) {
-    return {};
-  }
-  const auto interp = make_interp(), jit = make_jit();
-  const Observed expected = run_engine(*interp, scenario, *insns, false);
-  EXPECT_EQ(expected, run_engine(*interp, scenario, *insns, true));
-  EXPECT_EQ(expected, run_engine(*jit, scenario, *insns, false)) << "JIT with checks";
-  // A function that tail calls may only be tail-called itself when it was verified: then the slot counts as empty.
-  EXPECT_EQ(scenario.self_in_map_0 ? run_engine(*interp, scenario, *insns, true) : expected,
-            run_engine(*jit, scenario, *insns, true)) << "JIT without checks";
-  if (const std::optional<Observed> truth = run_linux(scenario, *insns)) {
-    EXPECT_EQ(truth->code, expected.code);
-    // Linux hands out the metadata in front of the frame as well.
-    const std::size_t metadata = truth->frame.size() - std::min(truth->frame.size(), expected.frame.size());
-    EXPECT_EQ(std::vector<std::byte>(truth->frame.begin() + static_cast<std::ptrdiff_t>(metadata), truth->frame.end()),
-              expected.frame);
-    ++compared_with_linux;
-  }
-  return expected;
-}
 
 /// Calls with constant arguments; R0 of all of them is mixed into the result.
 std::string call_sequence(const std::vector<std::pair<std::string, std::int32_t>>& calls) {
@@ -144,7 +31,6 @@ constexpr const char* kHead = "bpf_xdp_adjust_head#44";
 constexpr const char* kMeta = "bpf_xdp_adjust_meta#54";
 constexpr const char* kTail = "bpf_xdp_adjust_tail#65";
 
-std::int32_t code_of(const Observed& observed) { return static_cast<std::int32_t>(observed.code); }
 
 TEST_F(HelpersAgainstLinux, AdjustLimits) {
   const std::int32_t length = 64;

@@ -65,8 +65,10 @@ Descriptor::~Descriptor() {
   }
 }
 
-Result<KernelProgram> KernelProgram::load(std::span<const Insn> insns, std::span<const MapSpec> maps) {
+Result<KernelProgram> KernelProgram::load(std::span<const Insn> insns, std::span<const MapSpec> maps, ProgramType type,
+                                          bool frags) {
   KernelProgram program;
+  program.type_ = type;
   for (const MapSpec& spec : maps) {
     auto map = create_map(spec);
     if (!map) {
@@ -86,10 +88,11 @@ Result<KernelProgram> KernelProgram::load(std::span<const Insn> insns, std::span
   std::vector<char> log(1 << 20);
   union bpf_attr attr;
   std::memset(&attr, 0, sizeof(attr));
-  attr.prog_type = BPF_PROG_TYPE_XDP;
+  attr.prog_type = static_cast<std::uint32_t>(type);
   attr.insns = pointer(words.data());
   attr.insn_cnt = static_cast<std::uint32_t>(words.size());
   attr.license = pointer("GPL");
+  attr.prog_flags = frags ? BPF_F_XDP_HAS_FRAGS : 0;
   attr.log_level = 1;
   attr.log_buf = pointer(log.data());
   attr.log_size = static_cast<std::uint32_t>(log.size());
@@ -105,7 +108,9 @@ Result<KernelProgram> KernelProgram::load(std::span<const Insn> insns, std::span
 
 Result<KernelOutcome> KernelProgram::run(std::span<const std::byte> frame) const {
   KernelOutcome outcome;
-  outcome.frame.resize(8192);
+  outcome.frame.resize(80 * 1024);
+  struct __sk_buff before, after;
+  std::memset(&before, 0, sizeof(before));
   union bpf_attr attr;
   std::memset(&attr, 0, sizeof(attr));
   attr.test.prog_fd = static_cast<std::uint32_t>(program_.get());
@@ -114,11 +119,21 @@ Result<KernelOutcome> KernelProgram::run(std::span<const std::byte> frame) const
   attr.test.data_out = pointer(outcome.frame.data());
   attr.test.data_size_out = static_cast<std::uint32_t>(outcome.frame.size());
   attr.test.repeat = 1;
+  if (type_ != ProgramType::kXdp) {
+    attr.test.ctx_in = pointer(&before);
+    attr.test.ctx_size_in = sizeof(before);
+    attr.test.ctx_out = pointer(&after);
+    attr.test.ctx_size_out = sizeof(after);
+  }
   if (bpf(BPF_PROG_TEST_RUN, attr) < 0) {
     return refused("BPF_PROG_TEST_RUN", errno);
   }
   outcome.code = attr.test.retval;
   outcome.frame.resize(attr.test.data_size_out);
+  if (type_ != ProgramType::kXdp) {
+    const auto bytes = std::as_bytes(std::span(&after, 1));
+    outcome.context.assign(bytes.begin(), bytes.end());
+  }
   return outcome;
 }
 

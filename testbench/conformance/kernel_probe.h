@@ -32,14 +32,16 @@ class Descriptor {
 struct KernelOutcome {
   std::uint32_t code = 0;
   std::vector<std::byte> frame;  ///< from data_meta on, as BPF_PROG_TEST_RUN gives it
+  std::vector<std::byte> context = {};  ///< struct __sk_buff, of programs that have one
 };
 
-/// An XDP program in the kernel, with its maps.
+/// A program in the kernel, with its maps.
 class KernelProgram {
  public:
   /// \param insns  canonical form (program.h); map references are replaced by file descriptors.
   /// \errors kUnavailable: bpf(2) refused to us; kRejected: the verifier's last line.
-  static Result<KernelProgram> load(std::span<const Insn> insns, std::span<const MapSpec> maps);
+  static Result<KernelProgram> load(std::span<const Insn> insns, std::span<const MapSpec> maps,
+                                    ProgramType type = ProgramType::kXdp, bool frags = false);
   Result<KernelOutcome> run(std::span<const std::byte> frame) const;
   /// BPF_MAP_UPDATE_ELEM. \return 0 or a negative errno.
   int update(std::size_t map, std::span<const std::byte> key, std::span<const std::byte> value) const;
@@ -48,6 +50,7 @@ class KernelProgram {
  private:
   std::vector<Descriptor> maps_;
   Descriptor program_;
+  ProgramType type_ = ProgramType::kXdp;
 };
 
 /// Raw instructions with R1 = memory, R2 = its length, as an XDP program: they become a function that the

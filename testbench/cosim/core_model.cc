@@ -221,6 +221,10 @@ void CoreModel::step() {
     case Form::kExit:
     case Form::kLd64:
     case Form::kLdPacket:
+    case Form::kMayGoto:
+    case Form::kLoadAcquire:
+    case Form::kStoreRelease:
+    case Form::kAddrSpaceCast:
       return fault("the core has no such instruction");
   }
 }

@@ -22,6 +22,7 @@ inline constexpr std::uint32_t kMap = 0x4000'0000;      ///< map arena, up to kM
 inline constexpr std::uint32_t kMapMax = 0x4000'0000;   ///< tags 4..7
 inline constexpr std::uint32_t kMapHandle = 0x8000'0000;  ///< | map index: what LD_IMM64 of a map gives
 inline constexpr std::uint32_t kCode = 0x9000'0000;       ///< | slot index: callbacks, function pointers
+inline constexpr std::uint32_t kObject = 0xa000'0000;     ///< what helpers hand out: sockets, keys for callbacks
 
 inline constexpr std::uint32_t kStackBytes = 512;  ///< all frames of a call chain together, as in Linux
 

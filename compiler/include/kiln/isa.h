@@ -49,8 +49,8 @@ enum class Op : std::uint8_t {
 /// Which field tells rows of one opcode apart.
 enum class Selector : std::uint8_t { kNone, kOff, kImm, kSrc };
 
-/// RFC 9669 conformance groups.
-enum class Group : std::uint8_t { base32, base64, divmul32, divmul64, atomic32, atomic64, callx, packet };
+/// RFC 9669 conformance groups, and `extended`: instructions of Linux beyond it.
+enum class Group : std::uint8_t { base32, base64, divmul32, divmul64, atomic32, atomic64, callx, packet, extended };
 
 /// Which fields are used, and the shape in disassembly.
 enum class Form : std::uint8_t {
@@ -73,6 +73,10 @@ enum class Form : std::uint8_t {
   kAtomicFetch,  ///< src (or r0) = atomic_op((T*)(dst + off), src)
   kLd64,         ///< dst = imm64 ll
   kLdPacket,     ///< r0 = *(T*)skb[imm] or [src + imm]
+  kMayGoto,      ///< may_goto off
+  kLoadAcquire,  ///< dst = load_acquire((T*)(src + off))
+  kStoreRelease,  ///< store_release((T*)(dst + off), src)
+  kAddrSpaceCast,  ///< dst = addr_space_cast(src, to, from), both in imm
 };
 
 struct InsnInfo {

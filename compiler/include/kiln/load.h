@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -12,8 +13,13 @@
 namespace kiln {
 
 struct LoadOptions {
-  std::string btf_path;  ///< BTF that CO-RE relocates against; empty: /sys/kernel/btf/vmlinux if needed
+  /// BTF that CO-RE relocates against, and that names kernel functions; empty: /sys/kernel/btf/vmlinux if needed
+  std::string btf_path;
 };
+
+/// The types of a kernel, from a file of raw BTF or an ELF file with it; empty: those of the running kernel,
+/// which are read once.
+Result<std::shared_ptr<const Btf>> kernel_btf(const std::string& path = "");
 
 /// \errors kInput, one sentence: not an ELF, not BPF, truncated, a section or relocation that makes
 ///         no sense, an unknown map type, CO-RE without BTF. Hostile bytes never crash it.

@@ -6,6 +6,7 @@
 // program followed by the subprograms it calls (calls are CALL_LOCAL within the program), and every
 // map reference an LD_MAP_IDX or LD_MAP_IDX_VALUE whose imm is an index into Object::maps (the
 // kernel's BPF_PSEUDO_MAP_IDX forms; for a VALUE the second slot's imm is the offset in the value).
+// Kernel functions are CALL_KFUNC, kernel variables LD_VAR_ADDR, with an id of Object::kernel_types.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,8 @@
 #include <kiln/isa.h>
 
 namespace kiln {
+
+class Btf;
 
 /// enum bpf_map_type; the numbers are the kernel's. kinds.def has the names.
 enum class MapType : std::uint32_t {
@@ -112,9 +115,10 @@ struct Object {
   std::vector<Program> programs;
   std::vector<MapSpec> maps;
   std::vector<std::byte> btf;  ///< raw .BTF, empty if none
+  std::shared_ptr<const Btf> kernel_types;  ///< the kernel's, if the object needed them; ids of kfuncs are its
 };
 
-/// Picks one program. \param name  empty: the only XDP program.
+/// Picks one program. \param name  empty: the only XDP program, or the only one.
 /// \errors kUsage if there is no such program, or several and no name (the message lists them).
 Result<std::size_t> select_program(const Object& object, std::string_view name);
 

@@ -3,7 +3,8 @@
 // The same frames through several engines, one frame in flight: what differs, then how fast each is.
 //
 // The first engine that runs is the reference. Frames count only where they leave the program (pass,
-// tx, redirect); a dropped frame has no bytes. Redirect targets are compared between engines
+// tx, redirect); a dropped frame has no bytes. Records of perf events and ring buffers are compared, and the context of
+// packets that are struct sk_buff. Redirect targets are compared between engines
 // that tell them (the kernel's test run does not). The kernel has a clock, random numbers and processor
 // numbers of its own: where a program asks for those, a frame or map that differs on `kernel` is
 // listed with that excuse and does not count.
@@ -26,13 +27,14 @@ struct SpeedOptions {
   bool handover = true;  ///< NIC (prepare.h)
   std::string passes = "all";            ///< of the JIT's optimiser
   MeasureOptions measure;
+  bool listen = false;  ///< perf event arrays have a listener in every slot (listen_to_events())
 };
 
 /// One engine's part of a comparison.
 struct EngineReport {
   std::string name;
   std::string skipped;  ///< why it did not run; empty if it did
-  std::array<std::uint64_t, 5> verdicts{};  ///< by Verdict
+  std::vector<std::uint64_t> verdicts;  ///< by verdict_index() of the program's type
   std::uint64_t handovers = 0;  ///< NIC: frames that the host went on with, of those compared
   std::optional<Throughput> speed;
   std::string speed_error;  ///< why there is no speed
@@ -40,7 +42,7 @@ struct EngineReport {
 
 struct Difference {
   std::optional<std::uint64_t> packet;  ///< counted from 1, as capture viewers do; none: map state at the end
-  std::string what;                     ///< "verdict", "frame", "redirect", "map NAME", "fault"
+  std::string what;                     ///< "verdict", "frame", "context", "redirect", "events", "map NAME", "fault"
   std::string engine;
   std::string expected, got;
   std::string excuse;  ///< why it is not counted as disagreement; empty: it is
@@ -48,6 +50,7 @@ struct Difference {
 
 struct Comparison {
   std::string program;
+  ProgramType type = ProgramType::kXdp;
   std::uint64_t packets = 0;   ///< given to every engine
   std::uint64_t unfit = 0;     ///< too short or too long for a buffer, given to none
   std::vector<EngineReport> engines;
@@ -68,8 +71,8 @@ Result<Comparison> compare_engines(const Prepared& prepared, const std::string& 
 Result<Throughput> measure_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
                                   const std::vector<Frame>& frames, const SpeedOptions& options);
 
-/// Frames that fit the environment's buffer.
-std::vector<Frame> fitting_frames(const std::vector<Frame>& frames, const Environment& environment);
+/// Frames that the program is given.
+std::vector<Frame> fitting_frames(const std::vector<Frame>& frames, const Prepared& prepared);
 
 // What the numbers mean.
 struct Speed {

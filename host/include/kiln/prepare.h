@@ -34,6 +34,9 @@ struct Prepared {
 Result<std::unique_ptr<Prepared>> prepare(const std::string& path, const std::string& name,
                                           const LoadOptions& options);
 
+/// Whether the program is given this frame: not too short, and not too long for its buffer.
+bool frame_fits(const Prepared& prepared, const Frame& frame);
+
 /// The object's maps as the object describes them, then --maps JSON over that if `maps_path` is not empty.
 /// \param cpu_count  values per entry of per-CPU maps.
 Result<MapSet> initial_maps(const Prepared& prepared, const std::string& maps_path, std::uint32_t cpu_count);

@@ -30,6 +30,9 @@ struct Frame {
   std::vector<std::byte> data;
   std::uint32_t ingress_ifindex = 1;
   std::uint32_t rx_queue = 0;
+  /// What else the program is given. Packets that are struct sk_buff: bytes of struct __sk_buff, as
+  /// BPF_PROG_TEST_RUN takes them. Tracing programs: their whole context; `data` is empty then.
+  std::vector<std::byte> context = {};
 };
 
 /// Where a redirected frame goes.
@@ -39,10 +42,28 @@ struct RedirectTarget {
   bool operator==(const RedirectTarget&) const = default;
 };
 
+/// Something that a program handed to user space.
+enum class EventKind : std::uint8_t {
+  kPerf,   ///< bpf_perf_event_output(): `index` is the slot
+  kRing,   ///< a record of a ring buffer
+  kTrace,  ///< text of bpf_trace_printk(); the kernel engine can't tell
+  kCloned, ///< a packet of bpf_clone_redirect(): `index` is the ifindex; the kernel engine can't tell
+};
+struct Event {
+  EventKind kind = EventKind::kPerf;
+  std::optional<std::uint32_t> map;  ///< index in Object::maps
+  std::uint32_t index = 0;
+  std::vector<std::byte> data;
+  bool operator==(const Event&) const = default;
+};
+
 struct Outcome {
   std::uint32_t code = 0;        ///< R0, low 32 bits
   std::vector<std::byte> frame;  ///< as the program left it
   std::optional<RedirectTarget> redirect;  ///< only where the engine can tell (not the kernel)
+  /// Packets that are struct sk_buff: struct __sk_buff afterwards, as BPF_PROG_TEST_RUN gives it.
+  std::vector<std::byte> context = {};
+  std::vector<Event> events = {};  ///< in the order they were written
   std::uint64_t insns = 0;   ///< instructions executed, 0 if the engine does not count
   std::uint64_t cycles = 0;  ///< NIC: clock edges from first fetch to exit, else 0
   bool handed_over = false;  ///< NIC: the host went on with the program; cycles then include the time it took

@@ -110,7 +110,8 @@ class MapSet {
   /// BPF_MAP_GET_NEXT_KEY. \param key  empty for the first; one that is not there leads to the first, too.
   /// \return 0 and `next`, or -ENOENT after the last.
   std::int64_t user_next_key(std::size_t map, std::span<const std::byte> key, std::span<std::byte> next) const;
-  /// BPF_MAP_FREEZE: user space writes no more. \return 0, or -EBUSY: it is frozen.
+  /// BPF_MAP_FREEZE: user space writes no more. \return 0; -EPERM: it does not write now; -524: the
+  /// kernel does not freeze values with a lock.
   std::int64_t freeze(std::size_t map);
   bool is_frozen(std::size_t map) const { return frozen_[map]; }
 

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Calls of kernel functions: may this program call it here, and what is known afterwards.
+//
+// Rules: the function is in the kernel's BTF and in kfuncs.def for the program's type; the licence is GPL; one
+// that sleeps needs a program and a place that may; one about RCU needs an RCU section. Its arguments fit the
+// prototype (kfunc_args.cc). Afterwards R0 is as the prototype says. Sections nest as they are entered.
+#include "kfunc_call.h"
+
+#include "checker.h"
+#include "helper_rules.h"
+
+namespace kiln::verifier {
+namespace {
+
+bool begins_or_ends(const KfuncCall& call, std::string_view begin, std::string_view end) {
+  return call.name == begin || call.name == end;
+}
+
+}  // namespace
+
+bool Checker::resolve_kfunc(u32 slot, KfuncCall& call) {
+  const u32 id = static_cast<u32>(program_.insns[slot].imm);
+  const Btf* types = kernel_types();
+  if (types == nullptr) {
+    return reject("calling kernel function (BTF id {}) needs the kernel's BTF, which is not here", id);
+  }
+  if (id == 0 || id >= types->count() || types->kind(id) != BtfKind::kFunc) {
+    return reject("kernel btf_id {} is not a function", id);
+  }
+  call.types = types;
+  call.proto = types->target(id);
+  call.name = types->name(id);
+  call.info = find_kfunc(call.name);
+  if (call.info == nullptr || (call.info->programs & program_set(program_.type)) == 0) {
+    return reject("calling kernel function {} is not allowed", call.name);
+  }
+  return true;
+}
+
+/// Inside a section, only what is known to be quick.
+bool Checker::may_call_under_lock() {
+  if (decoded().is_subprogram_call()) {
+    return true;
+  }
+  if (!decoded().is_kfunc_call()) {
+    const auto helper = static_cast<HelperId>(insn().imm);
+    return helper == HelperId::spin_unlock || helper == HelperId::kptr_xchg;
+  }
+  const Btf* types = kernel_types();
+  const u32 id = static_cast<u32>(insn().imm);
+  if (types == nullptr || id >= types->count()) {
+    return true;  // refused for that
+  }
+  const std::string_view name = types->name(id);
+  return name.starts_with("bpf_iter_num_") || name.starts_with("bpf_res_spin_") || name.starts_with("bpf_list_") ||
+         name.starts_with("bpf_rbtree_") || name == "bpf_refcount_acquire_impl" || name == "bpf_stream_vprintk_impl";
+}
+
+bool Checker::in_rcu_section() const {
+  return state().held.rcu != 0 || state().held.locks != 0 || !state().sleepable;
+}
+
+/// RCU, preemption: what the call begins or ends, and where it may not be.
+bool Checker::check_sections(const KfuncCall& call) {
+  Held& held = state().held;
+  const bool sleeps = call.info->has(kKfSleeps);
+  if (sleeps && !state().sleepable) {
+    return reject("program must be sleepable to call sleepable kfunc {}", call.name);
+  }
+  const bool rcu_lock = call.name == "bpf_rcu_read_lock", rcu_unlock = call.name == "bpf_rcu_read_unlock";
+  if (rcu_lock) {
+    if (held.rcu != 0) {
+      return reject("nested rcu read lock (kernel function {})", call.name);
+    }
+    ++held.rcu;
+  } else if (rcu_unlock && held.rcu == 0) {
+    return reject("unmatched rcu read unlock (kernel function {})", call.name);
+  } else if (rcu_unlock) {
+    --held.rcu;
+    leave_rcu_section();
+  } else if (held.rcu != 0 && sleeps) {
+    return reject("kernel func {} is sleepable within rcu_read_lock region", call.name);
+  }
+  if (call.name == "bpf_preempt_disable") {
+    ++held.preempt;
+  } else if (call.name == "bpf_preempt_enable") {
+    if (held.preempt == 0) {
+      return reject("unmatched attempt to enable preemption (kernel function {})", call.name);
+    }
+    --held.preempt;
+  } else if (held.preempt != 0 && sleeps) {
+    return reject("kernel func {} is sleepable within non-preemptible region", call.name);
+  }
+  if (held.irq_id != 0 && sleeps) {
+    return reject("kernel func {} is sleepable within IRQ-disabled region", call.name);
+  }
+  if (call.info->has(kKfRcuProtected) && !in_rcu_section()) {
+    return reject("kernel func {} requires RCU critical section protection", call.name);
+  }
+  return true;
+}
+
+/// Pointers that RCU kept valid may be stale from here on.
+void Checker::leave_rcu_section() {
+  const auto expire = [](Reg& reg) {
+    if (reg.has(kRcu) || reg.has(kRcuLocked)) {
+      reg.clear(kRcu | kRcuLocked);
+      reg.maybe_null = false;
+      reg.set(kUntrusted);
+    }
+  };
+  for_each_reg(state(), expire);
+  for (Frame& frame : state().frames) {
+    for (StackSlot& slot : frame.stack) {
+      if (slot.bytes[0] == Byte::kIter) {
+        expire(slot.value);
+      }
+    }
+  }
+}
+
+/// What a pointer result points at. False: refused.
+bool Checker::pointer_result(KfuncCall& call, u32 target, Reg& result) {
+  const auto plain = call.types->strip(target);
+  if (call.name == "bpf_dynptr_slice" || call.name == "bpf_dynptr_slice_rdwr") {
+    const auto type = static_cast<DynptrType>(call.dynptr.extra);
+    result = Reg::pointer(RegType::kMem);
+    result.extra = static_cast<s32>(call.constant);
+    result.uid = call.dynptr.id;
+    const bool packet = type == DynptrType::kSkb || type == DynptrType::kXdp || type == DynptrType::kSkbMeta;
+    result.set((packet ? kPacketSlice : 0u) | (call.name == "bpf_dynptr_slice" ? kReadOnly : 0u));
+    if (call.name == "bpf_dynptr_slice_rdwr" && !rules_.packet_write) {
+      return reject("the prog does not allow writes to packet data");
+    }
+  } else if (call.name == "bpf_obj_new_impl") {
+    const Btf* own = program_types();
+    const bool is_struct = own != nullptr && call.constant < own->count() &&
+                           own->kind(static_cast<u32>(call.constant)) == BtfKind::kStruct;
+    if (!is_struct) {
+      return reject("bpf_obj_new/bpf_percpu_obj_new {}",
+                    own == nullptr ? "requires prog BTF" : "type ID argument must be of a struct");
+    }
+    result = Reg::pointer(RegType::kBtf);
+    result.extra = static_cast<s32>(call.constant);
+    result.set(kOwned);
+  } else if (call.name == "bpf_cast_to_kern_ctx") {
+    result = Reg::pointer(RegType::kBtf);
+    result.set(kTrusted);
+    return name_kernel_type(result, kernel_context(program_.type));
+  } else if (call.name == "bpf_rdonly_cast") {
+    return cast_result(call, result);
+  } else if (!plain || *plain == 0) {
+    result = Reg::unknown();  // "void *" is as good as a number
+  } else if (!call.types->is_composite(*plain)) {
+    const u32 size = call.result_size != 0 ? call.result_size : call.types->size_of(*plain).value_or(0);
+    if (size == 0) {
+      return reject("kernel function {} returns pointer type {} is not supported", call.name, call.types->name(*plain));
+    }
+    result = Reg::pointer(RegType::kMem);
+    result.extra = static_cast<s32>(size);
+    result.set(call.result_size == 0 ? kReadOnly : 0u);
+    result.ref = call.reference;
+  } else {
+    result = Reg::pointer(RegType::kBtf);
+    result.extra = static_cast<s32>(*plain);
+    const bool rcu = call.info->has(kKfRcuProtected) || (call.info->has(kKfIterNext) && call.iterator_in_rcu);
+    result.set(call.name == "bpf_get_kmem_cache" ? kUntrusted : rcu ? kRcu : kTrusted);
+  }
+  return true;
+}
+
+bool Checker::cast_result(const KfuncCall& call, Reg& result) {
+  const u32 id = static_cast<u32>(call.constant);
+  result = Reg::pointer(call.constant == 0 ? RegType::kMem : RegType::kBtf);
+  result.set(kUntrusted | (call.constant == 0 ? kReadOnly : 0u));
+  if (call.constant == 0) {
+    return true;  // of no size: every load is checked when it is made
+  }
+  if (id >= call.types->count()) {
+    return reject("Unknown type ID {} passed to kfunc bpf_rdonly_cast", id);
+  }
+  if (!call.types->is_composite(id)) {
+    return reject("kfunc bpf_rdonly_cast type ID argument must be of a struct or void");
+  }
+  result.extra = static_cast<s32>(id);
+  return true;
+}
+
+/// R0 after the call, and what it must be released for.
+bool Checker::set_kfunc_result(KfuncCall& call) {
+  const auto type = call.types->strip(call.types->target(call.proto));
+  Reg result;
+  if (type && *type != 0 && call.types->kind(*type) == BtfKind::kPtr) {
+    if (!pointer_result(call, call.types->target(*type), result)) {
+      return false;
+    }
+    if (result.is_pointer() && call.info->has(kKfMayBeNull)) {
+      result.maybe_null = true;
+      result.id = new_id();
+    }
+    if (call.info->has(kKfAcquires)) {
+      const u32 reference = acquire_reference();
+      result.id = call.info->has(kKfMayBeNull) ? reference : result.id;
+      result.ref = reference;
+    }
+    if (keeps_id(result) && result.id == 0) {
+      result.id = new_id();
+    }
+  } else if (type && *type != 0) {
+    result = Reg::unknown();
+    if (begins_or_ends(call, "bpf_res_spin_lock", "bpf_res_spin_lock_irqsave")) {
+      result = Reg::constant(0);
+    }
+  }
+  set_reg(0, result);
+  return true;
+}
+
+/// bpf_res_spin_lock() may fail: a path on which it has not been taken.
+void Checker::fork_failed_lock(const KfuncCall& call) {
+  if (!begins_or_ends(call, "bpf_res_spin_lock", "bpf_res_spin_lock_irqsave")) {
+    return;
+  }
+  constexpr s64 kMaxErrno = 4095;
+  auto failed = std::make_unique<State>(state());
+  failed->last_insn = insn_;
+  failed->insn = insn_ + 1;
+  for (unsigned r = 1; r <= 5; ++r) {
+    failed->reg(r) = Reg{};
+  }
+  Reg error = Reg::unknown();
+  error.bounds.h.limit_signed(static_cast<s32>(-kMaxErrno), -1);
+  error.bounds.sync();
+  failed->reg(0) = error;
+  push_branch(std::move(failed));
+}
+
+bool Checker::call_kfunc() {
+  KfuncCall call;
+  if (!is_gpl_compatible(object_.license)) {
+    return reject("cannot call kernel function from non-GPL compatible program");
+  }
+  if (!resolve_kfunc(insn_, call)) {
+    return false;
+  }
+  if (call.name.starts_with("bpf_xdp_metadata_")) {
+    return reject("metadata kfuncs require device-bound program");
+  }
+  if (call.name == "__bpf_trap") {
+    return reject("unexpected __bpf_trap() due to uninitialized variable?");
+  }
+  if (const char* what = kfunc_not_followed(call.name)) {
+    return reject("kernel function {} is not supported by this verifier: {}", call.name, what);
+  }
+  fork_failed_lock(call);
+  if (!check_kfunc_arguments(call) || !check_sections(call)) {
+    return false;
+  }
+  if (call.released != 0 && !release_reference(call.reference)) {
+    return reject("kfunc {}#{} reference has not been acquired before", call.name, insn().imm);
+  }
+  const Reg iterator = state().reg(1);
+  for (unsigned r = 0; r <= 5; ++r) {
+    set_reg(r, Reg{});
+  }
+  if (!set_kfunc_result(call)) {
+    return false;
+  }
+  if (call.name == "bpf_xdp_pull_data") {
+    forget_packet_pointers();
+  }
+  if (call.info->has(kKfIterNext)) {
+    advance_iterator(iterator);
+  }
+  return true;
+}
+
+}  // namespace kiln::verifier

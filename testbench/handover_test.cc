@@ -138,6 +138,43 @@ TEST(NicHandover, SaysWhichFramesWent) {
   }
 }
 
+// A ring buffer lives at the host: what the host's part of a run records comes with the frame's outcome.
+TEST(NicHandover, PassesEventsOn) {
+  Object object;
+  Program& program = object.programs.emplace_back();
+  auto insns = assemble("r6 = *(u32 *)(r1 +0)\nr2 = *(u32 *)(r1 +4)\nr3 = r6\nr3 += 14\nif r3 > r2 goto out\n"
+                        "r1 = *(u64 *)(r6 +0)\n*(u64 *)(r10 -8) = r1\nr1 = map[idx:0]\nr2 = r10\nr2 += -8\n"
+                        "r3 = 8\nr4 = 0\ncall bpf_ringbuf_output\nout:\nr0 = 2\nexit");
+  ASSERT_TRUE(insns) << insns.error().message;
+  program.name = "records";
+  program.section = "xdp";
+  program.insns = std::move(insns).value();
+  program.subprograms.push_back({.name = "records", .start = 0, .end = static_cast<std::uint32_t>(program.insns.size())});
+  MapSpec ring;
+  ring.name = "ring";
+  ring.type = MapType::kRingbuf;
+  ring.max_entries = 4096;
+  object.maps.push_back(std::move(ring));
+  VerifyResult result = verify(object, program);
+  ASSERT_TRUE(result.accepted) << result.message;
+  VerifiedObject verified{.object = &object, .facts = {}};
+  verified.facts.push_back(std::move(result.facts));
+  auto maps = MapSet::create(object.maps, 1);
+  ASSERT_TRUE(maps) << maps.error().message;
+  auto interp = make_interp(), nic = make_nic(with_host(1, 8));
+  ASSERT_TRUE(interp->load(verified, 0, *maps, {}));
+  const auto loaded = nic->load(verified, 0, *maps, {});
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  for (unsigned i = 0; i < 4; ++i) {
+    const Frame frame{.data = std::vector<std::byte>(64, std::byte(i + 1))};
+    const auto expected = interp->run(frame), got = nic->run(frame);
+    ASSERT_TRUE(expected && got);
+    EXPECT_TRUE(got->handed_over);
+    EXPECT_EQ(expected->events.size(), 1u);
+    EXPECT_EQ(got->events, expected->events) << "frame " << i;
+  }
+}
+
 std::uint64_t array_value(const MapSet& maps, std::string_view name, std::uint32_t index) {
   std::uint64_t value = 0;
   const auto found = maps.user_lookup(*maps.find(name), std::as_bytes(std::span(&index, 1)));

@@ -100,7 +100,7 @@ class Comparer {
   Result<void> start(const std::vector<std::string>& engines, const std::string& maps_path,
                      const SpeedOptions& options) {
     for (const std::string& name : engines) {
-      auto engine = make_engine(name, {.cores = options.cores, .threads = options.threads, .passes = options.passes});
+      auto engine = make_engine(name, {.cores = options.cores, .threads = options.threads, .handover = options.handover, .passes = options.passes});
       if (!engine) {
         return engine.error();
       }
@@ -150,6 +150,7 @@ class Comparer {
       }
       report.verdicts.resize(verdict_names(out_.type).size());
       ++report.verdicts[verdict_index(out_.type, outcome->code)];
+      report.handovers += outcome->handed_over ? 1 : 0;
       if (!expected) {
         expected = std::move(*outcome);
       } else {
@@ -277,7 +278,7 @@ Result<Comparison> compare_engines(const Prepared& prepared, const std::string& 
 
 Result<std::unique_ptr<Engine>> load_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
                                             const SpeedOptions& options) {
-  auto made = make_engine(engine, {.cores = options.cores, .threads = options.threads, .passes = options.passes});
+  auto made = make_engine(engine, {.cores = options.cores, .threads = options.threads, .handover = options.handover, .passes = options.passes});
   if (!made) {
     return made.error();
   }

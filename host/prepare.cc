@@ -118,7 +118,10 @@ Result<std::unique_ptr<Engine>> make_engine(std::string_view name, const EngineO
     return make_jit({.passes = options.passes});
   }
   if (name == "nic") {
-    return make_nic({.cores = options.cores, .threads = options.threads});
+    return make_nic({.cores = options.cores,
+                     .threads = options.threads,
+                     .continuation = [] { return make_resumable_interp(); },
+                     .handover = options.handover});
   }
   if (name == "kernel") {
     return make_kernel();

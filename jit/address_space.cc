@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "address_space.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include <fmt/format.h>
+
+#include <kiln/device.h>
 
 namespace kiln {
 namespace {
@@ -52,10 +57,17 @@ std::byte* AddressSpace::checked(std::uint64_t address, std::uint64_t size, Acce
     return object_memory_.data() + (address - objects_);
   }
   const std::uint64_t offset = address - arena_;
-  if (inside(address, size, arena_, maps_->arena().size()) && inside_value(offset, size, access)) {
-    return maps_->arena().data() + offset;
+  if (!inside(address, size, arena_, maps_->arena().size())) {
+    return nullptr;
   }
-  return nullptr;
+  const std::optional<std::size_t> map = map_of_value(offset, size, access);
+  if (!map) {
+    return nullptr;
+  }
+  if (maps_->device() != nullptr && maps_->device()->holds(*map)) {
+    fetch(static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(size), access);
+  }
+  return maps_->arena().data() + offset;
 }
 
 void AddressSpace::set_objects(std::span<std::byte> memory) {
@@ -63,12 +75,58 @@ void AddressSpace::set_objects(std::span<std::byte> memory) {
   objects_ = tagged_ ? address::kObject : host_address(memory.data());
 }
 
-bool AddressSpace::inside_value(std::uint64_t offset, std::uint64_t size, Access access) const {
+void AddressSpace::fetch(std::uint32_t offset, std::uint32_t size, Access access) {
+  maps_->device()->fetch(offset, size);
+  if (access == Access::kWrite) {
+    const std::byte* at = maps_->arena().data() + offset;
+    pending_.push_back({offset, {at, at + size}});
+  }
+}
+
+void AddressSpace::write_back() {
+  constexpr std::size_t kWhole = 8;  // a store of a program: one access, whatever it changes
+  const std::byte* arena = maps_->arena().data();
+  for (const Pending& written : pending_) {
+    const std::size_t size = written.before.size();
+    if (size <= kWhole) {
+      maps_->device()->store(written.offset, static_cast<std::uint32_t>(size));
+      continue;
+    }
+    for (std::size_t at = 0; at < size;) {
+      const std::size_t step = std::min(kWhole, size - at);
+      if (std::memcmp(arena + written.offset + at, written.before.data() + at, step) != 0) {
+        maps_->device()->store(written.offset + static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(step));
+      }
+      at += step;
+    }
+  }
+  pending_.clear();
+}
+
+std::optional<std::uint32_t> AddressSpace::in_device(std::uint64_t address) const {
+  const std::uint64_t offset = address - arena_;
+  if (maps_->device() == nullptr || !inside(address, 0, arena_, maps_->arena().size())) {
+    return std::nullopt;
+  }
+  const std::optional<std::size_t> map = map_of_value(offset, 1, Access::kRead);
+  if (!map || !maps_->device()->holds(*map)) {
+    return std::nullopt;
+  }
+  return static_cast<std::uint32_t>(offset);
+}
+
+std::uint64_t AddressSpace::atomic_in_device(std::int32_t operation, std::uint32_t offset, std::uint32_t bytes,
+                                             std::uint64_t operand, std::uint64_t compare) {
+  pending_.clear();
+  return maps_->device()->atomic(operation, offset, bytes, operand, compare);
+}
+
+std::optional<std::size_t> AddressSpace::map_of_value(std::uint64_t offset, std::uint64_t size, Access access) const {
   for (std::size_t map = 0; map < maps_->size(); ++map) {
     const MapDescriptor& layout = maps_->descriptor(map);
     if (is_ring(maps_->spec(map).type)) {  // records lie in the ring and, where they go over its end, behind it
       if (inside(offset, size, layout.entries, 2 * (std::uint64_t{layout.bucket_mask} + 1))) {
-        return true;
+        return map;
       }
       continue;
     }
@@ -80,17 +138,17 @@ bool AddressSpace::inside_value(std::uint64_t offset, std::uint64_t size, Access
     const bool writable = !spec.is_readonly && (spec.flags & kReadOnlyForPrograms) == 0;
     const bool readable = (spec.flags & kWriteOnlyForPrograms) == 0;
     if (opaque(spec.type) || !(access == Access::kWrite ? writable : readable)) {
-      return false;
+      return std::nullopt;
     }
     const std::uint64_t in_entry = (offset - layout.entries) % layout.entry_stride;
     for (std::uint32_t cpu = 0; cpu < layout.cpu_count; ++cpu) {
       if (inside(in_entry, size, layout.value_offset + std::uint64_t{cpu} * layout.value_stride, layout.value_size)) {
-        return true;
+        return map;
       }
     }
-    return false;
+    return std::nullopt;
   }
-  return false;
+  return std::nullopt;
 }
 
 std::string AddressSpace::explain(std::uint64_t address, std::uint64_t size, Access access) const {

@@ -11,8 +11,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <kiln/map_set.h>
 
@@ -41,6 +43,19 @@ class AddressSpace {
   }
   std::byte* checked(std::uint64_t address, std::uint64_t size, Access access);
 
+  /// With a device behind the maps (device.h): bytes given out for writing go there now, all of them, or
+  /// of long ones what has changed. To be called after every instruction and helper.
+  void flush() {
+    if (!pending_.empty()) {
+      write_back();
+    }
+  }
+  /// The arena offset of an address that the device holds, or nullopt. REQUIRES: checked() allowed it.
+  std::optional<std::uint32_t> in_device(std::uint64_t address) const;
+  /// DeviceMaps::atomic(), instead of a flush.
+  std::uint64_t atomic_in_device(std::int32_t operation, std::uint32_t offset, std::uint32_t bytes,
+                                 std::uint64_t operand, std::uint64_t compare);
+
   /// "outside the packet [0x30000100, 0x3000014a)": why an access is refused.
   std::string explain(std::uint64_t address, std::uint64_t size, Access access) const;
 
@@ -56,8 +71,16 @@ class AddressSpace {
   void without_context() { context_bytes_ = 0; }
 
  private:
-  /// Whether arena bytes [offset, offset + size) lie inside one value that `access` may touch.
-  bool inside_value(std::uint64_t offset, std::uint64_t size, Access access) const;
+  /// The map that has arena bytes [offset, offset + size) inside one value that `access` may touch.
+  std::optional<std::size_t> map_of_value(std::uint64_t offset, std::uint64_t size, Access access) const;
+  void fetch(std::uint32_t offset, std::uint32_t size, Access access);
+  void write_back();
+
+  /// Given out for writing, and what was there then.
+  struct Pending {
+    std::uint32_t offset = 0;
+    std::vector<std::byte> before;
+  };
 
   FrameMemory* frame_;
   MapSet* maps_;
@@ -69,6 +92,7 @@ class AddressSpace {
   std::uint64_t objects_ = 0;
   std::uint64_t stack_ = 0;
   std::uint64_t arena_ = 0;
+  std::vector<Pending> pending_;
 };
 
 }  // namespace kiln

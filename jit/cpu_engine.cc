@@ -125,15 +125,23 @@ Result<void> CpuEngine::check_loaded() const {
   return {};
 }
 
-Result<Outcome> CpuEngine::run(const Frame& frame) {
-  KILN_TRY(check_loaded());
+Result<void> CpuEngine::place(const Frame& frame) {
   KILN_TRY(check_frame(frame));
   std::memset(frame_.stack, 0, address::kStackBytes);
   std::memset(frame_.window, 0, frame_.window_bytes);
   KILN_TRY(runtime_->load_frame(frame));
   runtime_->begin_frame();
+  return {};
+}
+
+Result<Outcome> CpuEngine::run(const Frame& frame) {
+  KILN_TRY(check_loaded());
+  KILN_TRY(place(frame));
   const std::uint64_t before = executed();
-  const Result<std::uint64_t> r0 = execute();
+  return outcome(execute(), before);
+}
+
+Result<Outcome> CpuEngine::outcome(const Result<std::uint64_t>& r0, std::uint64_t before) {
   ++runtime_->frame_number;
   if (!r0) {
     return r0.error();

@@ -42,6 +42,10 @@ class CpuEngine : public Engine {
   HelperRuntime& runtime() { return *runtime_; }
   const std::vector<Code>& programs() const { return programs_; }
   std::size_t entry() const { return entry_; }
+  /// What run() reports after execute(). \param before  executed() then.
+  Result<Outcome> outcome(const Result<std::uint64_t>& r0, std::uint64_t before);
+  /// Puts a frame into frame memory, as run() does, and begins it. \errors kInput: it does not fit.
+  Result<void> place(const Frame& frame);
   /// Whether measure() has to put the frame's bytes back after each run.
   bool restores_frames() const;
 

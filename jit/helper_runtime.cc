@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <kiln/device.h>
+
 namespace kiln {
 
 HelperRuntime::HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind,
@@ -18,7 +20,8 @@ HelperRuntime::HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const En
       objects(SocketTable::bytes(environment.network.sockets) + kLoanBytes),
       sockets(environment.network.sockets, objects),
       type(program_type),
-      random(env.random_seed) {
+      random(env.random_seed),
+      processor(env.cpu) {
   memory.set_objects(objects);
   if (frame.kind == ContextKind::kSkb) {
     skb.emplace(frame, type);
@@ -69,6 +72,12 @@ std::uint64_t HelperRuntime::lend(std::span<const std::byte> bytes) {
   lent += bytes.size();
   return memory.object(at);
 }
+
+std::uint64_t HelperRuntime::clock() const {
+  return device != nullptr ? device->clock_ns() : environment.clock_ns + frame_number * environment.clock_step_ns;
+}
+
+std::uint32_t HelperRuntime::draw_random() { return device != nullptr ? device->random() : next_random(random); }
 
 std::uint64_t HelperRuntime::fault(std::string message) {
   if (faulted == 0) {

@@ -62,6 +62,8 @@ class FunctionCaller {
 inline constexpr std::size_t kLoanBytes = std::size_t{kMaxCallFrames} * 512;  // a key fits the stack, so 512 bytes
 inline constexpr std::size_t kMaxEvents = 1024;  ///< kept per run; more are counted by nobody
 
+class Device;
+
 struct HelperRuntime : MachineState {
   HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind,
                 ProgramType program_type = ProgramType::kXdp);
@@ -82,6 +84,8 @@ struct HelperRuntime : MachineState {
   std::vector<Event> events;  ///< of the current run
   std::vector<std::uint32_t> rings;  ///< indices of maps that are ring buffers
   std::vector<bool> callable;     ///< by program: may be tail-called (verified and prepared)
+  Device* device = nullptr;       ///< whose clock and random numbers count, instead of the environment's
+  std::uint32_t processor;        ///< cpu(): the environment's, or that of a run that was taken over
   FunctionCaller* functions = nullptr;  ///< set by the engine, outlives the runs
   bool keeps_events = true;       ///< false: nobody will look at `events`
   std::string fault_message;
@@ -102,7 +106,8 @@ struct HelperRuntime : MachineState {
   Result<void> load_frame(const Frame& given);
 
   bool is_xdp() const { return type == ProgramType::kXdp; }
-  std::uint32_t cpu() const { return environment.cpu; }
+  /// Whose values of per-CPU maps it sees.
+  std::uint32_t cpu() const { return processor; }
   std::uint32_t ingress_ifindex() const;
   std::uint64_t jiffies() const;
   /// Longest packet that helpers make of a struct sk_buff.
@@ -124,6 +129,10 @@ struct HelperRuntime : MachineState {
 
   /// FunctionCaller::call(); a fault if the engine has none.
   std::uint64_t call_function(std::uint64_t address, const FunctionArguments& arguments);
+
+  /// bpf_ktime_get_ns() of this frame.
+  std::uint64_t clock() const;
+  std::uint32_t draw_random();
   /// Records the fault and returns 0, the R0 of a helper that failed so.
   std::uint64_t fault(std::string message);
   /// Readable bytes at a program's address, or nullptr after fault().

@@ -37,6 +37,11 @@ u64 load(const std::byte* at, unsigned bytes) {
 }  // namespace
 
 Result<u64> InterpMachine::run(u32 entry) {
+  begin(entry);
+  return go_on();
+}
+
+void InterpMachine::begin(u32 entry) {
   program_ = entry;
   code_ = &programs_[entry];
   pc_ = 0;
@@ -45,6 +50,19 @@ Result<u64> InterpMachine::run(u32 entry) {
   r_[2] = runtime_.r2;
   r_[kFramePointer] = runtime_.stack_top;
   callers_.clear();
+}
+
+InterpMachine::Next InterpMachine::step_once() {
+  if (--runtime_.budget < 0) {
+    runtime_.fault(fmt::format("runaway: {} instructions without an end", kInstructionBudget));
+    return Next::kStop;
+  }
+  observe(pc_);
+  ++executed_;
+  return step();
+}
+
+Result<u64> InterpMachine::go_on() {
   if (run_until(kNoCaller) == Next::kStop) {
     return faulted();
   }
@@ -54,13 +72,7 @@ Result<u64> InterpMachine::run(u32 entry) {
 
 InterpMachine::Next InterpMachine::run_until(std::size_t depth) {
   do {
-    if (--runtime_.budget < 0) {
-      runtime_.fault(fmt::format("runaway: {} instructions without an end", kInstructionBudget));
-      return Next::kStop;
-    }
-    observe(pc_);
-    ++executed_;
-    if (const Next next = step(); next != Next::kGoOn) {
+    if (const Next next = step_once(); next != Next::kGoOn) {
       return next;
     }
   } while (depth == kNoCaller || callers_.size() > depth);
@@ -93,6 +105,54 @@ u64 InterpMachine::call(u64 address, const FunctionArguments& arguments) {
     runtime_.budget = budget;  // the verifier saw one round; how many there are is the helper's business
   }
   return result;
+}
+
+Result<void> InterpMachine::check_state(const RunState& state) const {
+  const auto is_slot = [this](u32 program, u32 slot) {
+    return program < programs_.size() && slot < programs_[program].insns.size();
+  };
+  bool ok = is_slot(state.program, state.pc) && state.callers.size() < kMaxCallFrames;
+  for (const CallerState& caller : state.callers) {
+    ok = ok && is_slot(caller.program, caller.slot);
+  }
+  if (!ok) {
+    return Error{Errc::kInput, "a saved run state of another object: it names a program or an instruction that is not there"};
+  }
+  return {};
+}
+
+Result<u64> InterpMachine::resume(const RunState& state) {
+  program_ = state.program;
+  code_ = &programs_[program_];
+  pc_ = state.pc;
+  r_ = state.regs;
+  callers_.clear();
+  for (const CallerState& caller : state.callers) {
+    callers_.push_back({.saved = caller.saved, .program = caller.program, .slot = caller.slot});
+  }
+  return go_on();
+}
+
+Result<RunState> InterpMachine::suspend(u32 entry, u64 insns) {
+  begin(entry);
+  for (u64 i = 0; i < insns; ++i) {
+    switch (step_once()) {
+      case Next::kGoOn:
+        continue;
+      case Next::kExit:
+        return Error{Errc::kUsage, fmt::format("the program ends with instruction {}", i + 1)};
+      case Next::kStop:
+        return faulted();
+    }
+  }
+  RunState state;
+  state.program = program_;
+  state.pc = pc_;
+  state.regs = r_;
+  for (const Caller& caller : callers_) {
+    state.callers.push_back({.program = caller.program, .slot = caller.slot, .saved = caller.saved});
+  }
+  return state;
 }
 
 void InterpMachine::observe(u32 pc) const {
@@ -295,6 +355,7 @@ bool InterpMachine::jump_taken(const CodeInsn& insn) const {
 // Sections 4.3.1 and 4.3.2: helpers, functions of the program, exit.
 InterpMachine::Next InterpMachine::call_helper(u32 number) {
   r_[0] = helper_function(number)(r_[1], r_[2], r_[3], r_[4], r_[5], &runtime_);
+  runtime_.memory.flush();
   if (runtime_.faulted != 0) {
     return Next::kStop;
   }
@@ -380,17 +441,20 @@ bool InterpMachine::load_store(const CodeInsn& insn) {
       std::memcpy(at, &value, bytes);
       break;
     default:
-      atomic(insn, at);
+      atomic(insn, at, address);
+      return true;
   }
+  runtime_.memory.flush();
   return true;
 }
 
 // Section 5.3. One thread: reading and writing in turn is atomic. 32-bit results are zero-extended.
-void InterpMachine::atomic(const CodeInsn& insn, std::byte* at) {
+void InterpMachine::atomic(const CodeInsn& insn, std::byte* at, u64 address) {
   const bool is64 = (isa_table()[static_cast<std::size_t>(insn.op)].group == Group::atomic64);
   const unsigned bytes = is64 ? 8 : 4;
-  const u64 old = load(at, bytes);
   const u64 src = r_[insn.src];
+  const std::optional<u32> in_device = runtime_.memory.in_device(address);
+  const u64 old = in_device ? runtime_.memory.atomic_in_device(insn.imm, *in_device, bytes, src, r_[0]) : load(at, bytes);
   u64 result = 0;
   switch (insn.op) {
 #define KILN_ATOMIC(NAME, expression)   \
@@ -420,7 +484,9 @@ void InterpMachine::atomic(const CodeInsn& insn, std::byte* at) {
     default:
       KILN_CHECK(!"an access without a rule");
   }
-  std::memcpy(at, &result, bytes);
+  if (!in_device) {
+    std::memcpy(at, &result, bytes);
+  }
   const bool compares = insn.op == Op::ATOMIC_CMPXCHG32 || insn.op == Op::ATOMIC_CMPXCHG64;
   if (insn.form == Form::kAtomicFetch && !compares) {
     r_[insn.src] = old;

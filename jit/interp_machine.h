@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <kiln/cpu_engines.h>
+#include <kiln/run_state.h>
 
 #include "helper_runtime.h"
 
@@ -31,6 +32,15 @@ class InterpMachine final : public FunctionCaller {
 
   std::uint64_t call(std::uint64_t address, const FunctionArguments& arguments) override;
 
+  /// Goes on at state.pc, with its registers and callers; everything else of a state is the runtime's.
+  /// As run(). REQUIRES: checked by check_state().
+  Result<std::uint64_t> resume(const RunState& state);
+  /// Runs `insns` instructions from the start and gives registers, callers and slot.
+  /// \errors kFault; kUsage if the program has ended by then.
+  Result<RunState> suspend(std::uint32_t entry, std::uint64_t insns);
+  /// \errors kInput if the state names programs or slots that are not there.
+  Result<void> check_state(const RunState& state) const;
+
   std::uint64_t executed() const { return executed_; }
 
  private:
@@ -45,6 +55,9 @@ class InterpMachine final : public FunctionCaller {
 
   enum class Next : std::uint8_t { kGoOn, kExit, kStop };
 
+  void begin(std::uint32_t entry);
+  Result<std::uint64_t> go_on();
+  Next step_once();
   /// Steps until the program ends, or until no more than `depth` callers wait. \return kExit, kGoOn or kStop.
   Next run_until(std::size_t depth);
   Next step();
@@ -52,7 +65,7 @@ class InterpMachine final : public FunctionCaller {
   void alu_unary(const CodeInsn& insn);
   bool jump_taken(const CodeInsn& insn) const;
   bool load_store(const CodeInsn& insn);
-  void atomic(const CodeInsn& insn, std::byte* at);
+  void atomic(const CodeInsn& insn, std::byte* at, std::uint64_t address);
   Next load_packet(const CodeInsn& insn);
   void load_wide(const CodeInsn& insn);
   Next call_helper(std::uint32_t number);

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <kiln/device.h>
 #include <kiln/map_set.h>
 
 #include "bytes.h"
@@ -89,6 +90,9 @@ std::optional<std::size_t> MapSet::find(std::string_view name) const {
 
 std::optional<std::uint32_t> MapSet::lookup(std::size_t map, std::span<const std::byte> key,
                                             std::uint32_t cpu) {
+  if (device_ != nullptr && device_->holds(map)) {
+    return device_->lookup(map, key, cpu);
+  }
   const std::uint32_t value = map_lookup(view(map), key.data());
   if (value == 0) {
     return std::nullopt;
@@ -100,10 +104,16 @@ std::optional<std::uint32_t> MapSet::lookup(std::size_t map, std::span<const std
 std::int64_t MapSet::update(std::size_t map, std::span<const std::byte> key,
                             std::span<const std::byte> value, std::uint64_t flags,
                             std::uint32_t cpu) {
+  if (device_ != nullptr && device_->holds(map)) {
+    return device_->update(map, key, value, flags, cpu);
+  }
   return map_update(view(map), key.data(), value.data(), flags, cpu);
 }
 
 std::int64_t MapSet::erase(std::size_t map, std::span<const std::byte> key) {
+  if (device_ != nullptr && device_->holds(map)) {
+    return device_->erase(map, key);
+  }
   return map_erase(view(map), key.data());
 }
 
@@ -148,9 +158,14 @@ std::optional<std::vector<std::byte>> MapSet::ring_take(std::size_t map) {
   return data;
 }
 
-void MapSet::clear(std::size_t map) {
+std::span<std::byte> MapSet::bytes_of(std::size_t map) {
   const auto [begin, end] = detail::extent(descriptors_[map]);
-  std::memset(arena_.data() + begin, 0, end - begin);
+  return arena_.span().subspan(begin, end - begin);
+}
+
+void MapSet::clear(std::size_t map) {
+  const std::span<std::byte> bytes = bytes_of(map);
+  std::memset(bytes.data(), 0, bytes.size());
 }
 
 namespace {

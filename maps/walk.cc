@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <kiln/device.h>
 #include <kiln/map_set.h>
 
 #include "bytes.h"
@@ -22,6 +23,9 @@ bool MapSet::next_element(std::size_t map, std::uint32_t& cursor, Element& eleme
   const MapType type = specs_[map].type;
   if (is_keyless(type) || is_ring(type)) {
     return false;
+  }
+  if (device_ != nullptr && cursor == 0 && device_->holds(map)) {
+    device_->alone_with(map, [] {});  // all of it, as it is now
   }
   if (is_hash_kind(type)) {
     const auto used = load_acquire<std::uint32_t>(at(d.header + offsetof(MapHeader, next_unused)));

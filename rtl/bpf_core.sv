@@ -7,7 +7,8 @@
 //   sched > pc f1 f2 id > rf op > x1 x2 x3 x4 > wb
 //           fetch         operands  alu, mul, mem, branch   writeback
 //                                   x1: wait? -> svc, div -> response -> sched
-//   rx > memory (port b) > tx                                      wb: EXIT -> done
+//   rx > memory (port b) > tx, handout                             wb: EXIT -> done
+//              return > memory, done
 //
 // A thread issues again at the earliest 8 cycles after its last issue: x1 decides that the
 // instruction needs no response, x3 brings the next counter, wb writes the register before the next
@@ -67,6 +68,15 @@ module bpf_core #(
   output logic [63:0]        tx_data_o,
   output logic [7:0]         tx_keep_o,
   output logic               tx_last_o,
+  // host queue (handover.h)
+  output logic               hand_valid_o,
+  input  logic               hand_ready_i,
+  output logic [63:0]        hand_data_o,
+  output logic               hand_last_o,
+  input  logic               ret_valid_i,
+  output logic               ret_ready_o,
+  input  logic [63:0]        ret_data_i,
+  input  logic               ret_last_i,
   // service port
   output logic               svc_valid_o,
   input  logic               svc_ready_i,
@@ -207,6 +217,8 @@ module bpf_core #(
     .done_insns_o,
     .release_valid_i, .release_ready_o, .release_thread_i, .release_send_i,
     .tx_valid_o, .tx_ready_i, .tx_data_o, .tx_keep_o, .tx_last_o,
+    .hand_valid_o, .hand_ready_i, .hand_data_o, .hand_last_o, .ret_valid_i, .ret_ready_o,
+    .ret_data_i, .ret_last_i,
     .claim_valid_o(claim_valid), .start_valid_o(start_valid), .start_thread_o(io_thread),
     .issue_valid_i(pc_valid && pc_first), .issue_thread_i(pc_thread),
     .wb_end_i(wb_end), .wb_thread_i(wb_thread), .wb_code_i(wb_code), .wb_trap_i(wb_trap),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reports finished frames: takes the ends that writeback sees in order, reads the redirect words
-// from the thread's context, adds what is kept of the frame since it came, and offers the record.
+// from the thread's context, adds what is kept of the frame since it came, and offers the record. A
+// thread that goes to the host is passed to bpf_core_handout instead; its end comes from bpf_core_return.
 //
 // Latency:     7 cycles from EXIT in stage wb to done_valid_o when idle.
 // Throughput:  one frame in 6 cycles.
@@ -29,6 +30,15 @@ module bpf_core_done #(
   input  logic [31:0]   wb_code_i,
   input  logic [7:0]    wb_trap_i,
   input  logic [31:0]   wb_insns_i,
+  // from bpf_core_return: an end that the host has found; ready while writeback has none
+  input  logic          ret_valid_i,
+  output logic          ret_ready_o,
+  input  logic [TW-1:0] ret_thread_i,
+  input  logic [31:0]   ret_code_i,
+  input  logic [31:0]   ret_insns_i,
+  // to bpf_core_handout; thread, frame, start and instructions are those of the record
+  output logic          hand_valid_o,
+  input  logic          hand_ready_i,
   // context memory; data 3 cycles after the grant
   output logic          local_req_o,
   input  logic          local_gnt_i,
@@ -58,8 +68,9 @@ module bpf_core_done #(
   bpf_core_queue #(.Width(TW + 32 + 8 + 32 + 32), .Depth(Threads)) u_ends (
     .clk_i,
     .rst_ni,
-    .push_i (wb_end_i),
-    .data_i ({wb_thread_i, wb_code_i, wb_trap_i, wb_insns_i, cycle_i}),
+    .push_i (wb_end_i || ret_valid_i),
+    .data_i (wb_end_i ? {wb_thread_i, wb_code_i, wb_trap_i, wb_insns_i, cycle_i}
+                      : {ret_thread_i, ret_code_i, 8'd0, ret_insns_i, cycle_i}),
     .valid_o(head_valid),
     .data_o ({head_thread, done_code_o, done_trap_o, done_insns_o, done_end_o}),
     .pop_i  (pop)
@@ -84,11 +95,15 @@ module bpf_core_done #(
   );
 
   localparam logic [6:0] ROW = bpf_addr_pkg::CTX_REDIRECT[9:3];
-  assign local_req_o   = state_q == StIdle && head_valid;
+  logic to_host;
+  assign to_host       = done_trap_o == bpf_isa_pkg::TRAP_HANDOVER;
+  assign ret_ready_o   = !wb_end_i;
+  assign hand_valid_o  = state_q == StIdle && head_valid && to_host;
+  assign local_req_o   = state_q == StIdle && head_valid && !to_host;
   assign local_row_o   = {head_thread, ROW};
   assign done_valid_o  = state_q == StOffer;
   assign done_thread_o = 8'(head_thread);
-  assign pop           = done_valid_o && done_ready_i;
+  assign pop           = (done_valid_o && done_ready_i) || (hand_valid_o && hand_ready_i);
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin

@@ -3,8 +3,9 @@
 // Packet input and output of a core: frames in, reports, releases, frames out; and who of them has
 // port b of the memories. Threads run meanwhile and never wait for it.
 //
-// Packet memory: input and output take turns when both want it, else whoever wants it.
-// Stack and context: input, reports, output, clearing, in this order; each needs little.
+// Packet memory: input and output take turns when both want it, then the host's answers, then what goes
+// to the host. Stack and context: input, reports, output, the host's answers, clearing, what goes to the
+// host, in this order; each needs little.
 // Handshake:   release_ready_o is always 1.
 
 module bpf_core_io #(
@@ -54,6 +55,15 @@ module bpf_core_io #(
   output logic [63:0]        tx_data_o,
   output logic [7:0]         tx_keep_o,
   output logic               tx_last_o,
+  // threads handed over to the host, and what it answers
+  output logic               hand_valid_o,
+  input  logic               hand_ready_i,
+  output logic [63:0]        hand_data_o,
+  output logic               hand_last_o,
+  input  logic               ret_valid_i,
+  output logic               ret_ready_o,
+  input  logic [63:0]        ret_data_i,
+  input  logic               ret_last_i,
   // to bpf_core_sched
   output logic               claim_valid_o,
   output logic               start_valid_o,
@@ -96,10 +106,17 @@ module bpf_core_io #(
   logic [7:0] rx_keep;
   logic [TW-1:0] rx_mem_thread;
   logic [WW-1:0] rx_addr, tx_addr;
+  logic ret_req, ret_gnt, out_req, out_gnt;
+  logic [TW-1:0] ret_mem_thread, out_thread;
+  logic [WW-1:0] ret_addr, out_addr;
+  logic [63:0] rx_data, ret_data;
   assign tx_gnt          = !rx_we;
-  assign packet_we_o     = rx_we ? rx_keep : 8'd0;
-  assign packet_thread_o = rx_we ? rx_mem_thread : tx_thread;
-  assign packet_addr_o   = rx_we ? rx_addr : tx_addr;
+  assign ret_gnt         = !rx_we && !tx_req;
+  assign out_gnt         = !rx_we && !tx_req && !ret_req;
+  assign packet_we_o     = rx_we ? rx_keep : {8{ret_gnt && ret_req}};
+  assign packet_thread_o = rx_we ? rx_mem_thread : tx_req ? tx_thread : ret_req ? ret_mem_thread : out_thread;
+  assign packet_addr_o   = rx_we ? rx_addr : tx_req ? tx_addr : ret_req ? ret_addr : out_addr;
+  assign packet_wdata_o  = rx_we ? rx_data : ret_data;
   always_ff @(posedge clk_i) tx_turn_q <= tx_req && rx_we;
 
   // Stack and context memory.
@@ -108,10 +125,16 @@ module bpf_core_io #(
   logic [63:0] rx_ctx_data;
   assign done_gnt      = !rx_req;
   assign tx_ctx_gnt    = !rx_req && !done_req;
-  assign scrub_gnt     = !rx_req && !done_req && !tx_ctx_req;
-  assign local_we_o    = rx_req || (scrub_gnt && scrub_req);
-  assign local_row_o   = rx_req ? rx_row : done_req ? done_row : tx_ctx_req ? tx_row : scrub_row;
-  assign local_wdata_o = rx_req ? rx_ctx_data : '0;
+  logic ret_ctx_req, ret_ctx_gnt, out_ctx_req, out_ctx_gnt;
+  logic [LR-1:0] ret_row, out_row;
+  logic [63:0] ret_ctx_data;
+  assign ret_ctx_gnt   = !rx_req && !done_req && !tx_ctx_req;
+  assign scrub_gnt     = ret_ctx_gnt && !ret_ctx_req;
+  assign out_ctx_gnt   = scrub_gnt && !scrub_req;
+  assign local_we_o    = rx_req || (ret_ctx_gnt && ret_ctx_req) || (scrub_gnt && scrub_req);
+  assign local_row_o   = rx_req ? rx_row : done_req ? done_row : tx_ctx_req ? tx_row
+                       : ret_ctx_req ? ret_row : scrub_req ? scrub_row : out_row;
+  assign local_wdata_o = rx_req ? rx_ctx_data : ret_ctx_req ? ret_ctx_data : '0;
 
   bpf_core_rx #(.Threads(Threads), .WindowBytes(WindowBytes), .CoreId(CoreId)) u_rx (
     .clk_i,
@@ -131,7 +154,7 @@ module bpf_core_io #(
     .packet_keep_o  (rx_keep),
     .packet_thread_o(rx_mem_thread),
     .packet_addr_o  (rx_addr),
-    .packet_data_o  (packet_wdata_o),
+    .packet_data_o  (rx_data),
     .local_req_o    (rx_req),
     .local_gnt_i    (1'b1),
     .local_row_o    (rx_row),
@@ -164,6 +187,10 @@ module bpf_core_io #(
     .tx_last_o
   );
 
+  logic end_valid, end_ready, leave_valid, leave_ready;
+  logic [TW-1:0] end_thread;
+  logic [31:0] end_code, end_insns;
+
   bpf_core_done #(.Threads(Threads)) u_done (
     .clk_i,
     .rst_ni,
@@ -179,6 +206,13 @@ module bpf_core_io #(
     .wb_code_i,
     .wb_trap_i,
     .wb_insns_i,
+    .ret_valid_i    (end_valid),
+    .ret_ready_o    (end_ready),
+    .ret_thread_i   (end_thread),
+    .ret_code_i     (end_code),
+    .ret_insns_i    (end_insns),
+    .hand_valid_o   (leave_valid),
+    .hand_ready_i   (leave_ready),
     .local_req_o    (done_req),
     .local_gnt_i    (done_gnt),
     .local_row_o    (done_row),
@@ -195,6 +229,53 @@ module bpf_core_io #(
     .done_start_o,
     .done_end_o,
     .done_insns_o
+  );
+
+  bpf_core_handout #(.Threads(Threads), .WindowBytes(WindowBytes), .CoreId(CoreId)) u_handout (
+    .clk_i,
+    .rst_ni,
+    .hand_valid_i   (leave_valid),
+    .hand_ready_o   (leave_ready),
+    .hand_thread_i  (done_thread_o[TW-1:0]),
+    .hand_seq_i     (done_seq_o),
+    .hand_start_i   (done_start_o),
+    .hand_insns_i   (done_insns_o),
+    .local_req_o    (out_ctx_req),
+    .local_gnt_i    (out_ctx_gnt),
+    .local_row_o    (out_row),
+    .local_rdata_i,
+    .packet_req_o   (out_req),
+    .packet_gnt_i   (out_gnt),
+    .packet_thread_o(out_thread),
+    .packet_addr_o  (out_addr),
+    .packet_rdata_i,
+    .out_valid_o    (hand_valid_o),
+    .out_ready_i    (hand_ready_i),
+    .out_data_o     (hand_data_o),
+    .out_last_o     (hand_last_o)
+  );
+
+  bpf_core_return #(.Threads(Threads), .WindowBytes(WindowBytes)) u_return (
+    .clk_i,
+    .rst_ni,
+    .ret_valid_i,
+    .ret_ready_o,
+    .ret_data_i,
+    .ret_last_i,
+    .local_req_o    (ret_ctx_req),
+    .local_gnt_i    (ret_ctx_gnt),
+    .local_row_o    (ret_row),
+    .local_data_o   (ret_ctx_data),
+    .packet_req_o   (ret_req),
+    .packet_gnt_i   (ret_gnt),
+    .packet_thread_o(ret_mem_thread),
+    .packet_addr_o  (ret_addr),
+    .packet_data_o  (ret_data),
+    .end_valid_o    (end_valid),
+    .end_ready_i    (end_ready),
+    .end_thread_o   (end_thread),
+    .end_code_o     (end_code),
+    .end_insns_o    (end_insns)
   );
 
   bpf_core_scrub #(.Threads(Threads)) u_scrub (
@@ -218,6 +299,6 @@ module bpf_core_io #(
   );
 
   logic unused_ok;
-  assign unused_ok = &{1'b0, release_thread_i};
+  assign unused_ok = &{1'b0, release_thread_i, out_req, out_ctx_req};
 
 endmodule

@@ -16,10 +16,11 @@ module bpf_counters (
   input  logic [31:0]      verdict_code_i,
   input  logic             verdict_trap_i,
   input  logic [31:0]      verdict_insns_i,
-  // registers
-  output logic [12*64-1:0] counters_o
+  // host queue: a thread was handed over
+  input  logic             handover_i,
+  output logic [13*64-1:0] counters_o
 );
-  localparam int Counters = 12;
+  localparam int Counters = 13;
   logic [Counters-1:0]    event_q, event_d;
   logic [Counters*64-1:0] counters_q;
   logic [31:0]            insns_q;
@@ -37,6 +38,7 @@ module bpf_counters (
     event_d[9]  = verdict_valid_i && verdict_trap_i;
     event_d[10] = 1'b1;  // cycles
     event_d[11] = verdict_valid_i;
+    event_d[12] = handover_i;
   end
 
   always_ff @(posedge clk_i) begin

@@ -55,7 +55,7 @@ module bpf_map_engine #(
   );
 
   // ---- key ----------------------------------------------------------------------------------------
-  logic        key_again, key_done, desc_wait_q, desc_wait2_q;
+  logic        key_again, seq_key_again, key_done, desc_wait_q, desc_wait2_q;
   logic [8:0]  key_prefix;
   logic [31:0] key_hash;
   logic [3:0]  key_words;
@@ -68,7 +68,8 @@ module bpf_map_engine #(
 
   bpf_map_key u_key (
     .clk_i, .rst_ni, .start_i(req_pop_o), .words_i(req_words_i), .word_i(req_key_i),
-    .pop_o(req_key_pop_o), .again_i(key_again), .prefix_i(key_prefix), .done_o(key_done),
+    .pop_o(req_key_pop_o), .again_i(key_again || seq_key_again),
+    .prefix_i((turn == 2'd2) ? key_prefix : key_first[8:0]), .done_o(key_done),
     .hash_o(key_hash), .words_o(key_words), .first_o(key_first), .index_i(key_index), .key_o(key_word),
     .put_o(put), .put_index_o(put_index), .put_word_o(put_word)
   );
@@ -168,7 +169,7 @@ module bpf_map_engine #(
     .max_entries_i(max_entries), .entry_count_i(entry_count), .key_size_i(key_size),
     .key_done_i(key_done && desc_wait == '0), .key_hash_i(key_hash), .key_words_i(key_words),
     .key_first_i(key_first[31:0]), .key_index_o(seq_key_index), .key_word_i(key_word),
-    .walk_start_o(walk_start), .walk_by_number_o(walk_by_number), .walk_done_i(walk_done),
+    .key_again_o(seq_key_again), .walk_start_o(walk_start), .walk_by_number_o(walk_by_number), .walk_done_i(walk_done),
     .walk_found_i(walk_found), .walk_link_i(walk_link), .walk_row_i(walk_row),
     .walk_word_i(walk_word), .walk_first_i(walk_first), .walk_before_bucket_i(walk_before_bucket),
     .walk_before_row_i(walk_before_row), .walk_before_half_i(walk_before_half),

@@ -41,6 +41,7 @@ module bpf_map_seq #(
   input  logic [31:0]        key_first_i,   // index or prefix length
   output logic [2:0]         key_index_o,
   input  logic [63:0]        key_word_i,
+  output logic               key_again_o,   // LPM: the key again, host bits cleared
   // chain walker
   output logic               walk_start_o,
   output logic               walk_by_number_o,
@@ -90,9 +91,11 @@ module bpf_map_seq #(
     StFreeHead = 6'd26, StBucketRead = 6'd27, StBucketWait = 6'd28, StKeys = 6'd29, StCount = 6'd30,
     StLinkEntry = 6'd31, StLinkBucket = 6'd32, StSetAside = 6'd33, StSetAsideNext = 6'd34,
     StLpm = 6'd35, StIndex = 6'd36, StSlotRead = 6'd37, StSlotWait = 6'd38, StOwner1 = 6'd39,
-    StOwner2 = 6'd40, StMergeSeen = 6'd41, StMergeRest = 6'd42, StRespond = 6'd43;
+    StOwner2 = 6'd40, StMergeSeen = 6'd41, StMergeRest = 6'd42, StRespond = 6'd43,
+    StMask = 6'd44, StMaskWait = 6'd45, StLenRead = 6'd46, StLenWait = 6'd47, StLenWrite = 6'd48,
+    StBitRead = 6'd49, StBitWait = 6'd50, StBitWrite = 6'd51;
   localparam logic [63:0] ENOENT = -64'sd2, E2BIG = -64'sd7, ENOMEM = -64'sd12, EEXIST = -64'sd17,
-                          EINVAL = -64'sd22, EOPNOTSUPP = -64'sd95;
+                          EINVAL = -64'sd22, ENOSPC = -64'sd28, EOPNOTSUPP = -64'sd95;
   localparam logic [7:0] HASH = 8'd1, ARRAY = 8'd2, PERCPU_HASH = 8'd5, PERCPU_ARRAY = 8'd6,
                          LRU_HASH = 8'd9, LRU_PERCPU_HASH = 8'd10, LPM_TRIE = 8'd11,
                          HASH_OF_MAPS = 8'd13, DEVMAP_HASH = 8'd25;
@@ -111,8 +114,8 @@ module bpf_map_seq #(
   assign is_delete  = op_q == bpf_isa_pkg::SVC_MAP_DELETE;
   assign per_cpu    = type_i == PERCPU_HASH || type_i == LRU_PERCPU_HASH;
   assign lru        = type_i == LRU_HASH || type_i == LRU_PERCPU_HASH;
-  assign updatable  = per_cpu || lru || type_i == HASH;
-  assign hash_kind  = updatable || type_i == HASH_OF_MAPS || type_i == DEVMAP_HASH;
+  assign updatable  = per_cpu || lru || lpm || type_i == HASH;
+  assign hash_kind  = per_cpu || lru || type_i == HASH || type_i == HASH_OF_MAPS || type_i == DEVMAP_HASH;
   assign array      = type_i == ARRAY || type_i == PERCPU_ARRAY;
   assign lpm        = type_i == LPM_TRIE;
   // prog_array, perf_event_array, array_of_maps, devmap, cpumap, xskmap
@@ -148,6 +151,16 @@ module bpf_map_seq #(
   function automatic logic [63:0] address(input logic [RowBits-1:0] row);
     address = {34'd1, 30'({row, 3'd0})};
   endfunction
+
+  // LPM: entries with the key's prefix length, and the bit that says that there are some (MapHeader).
+  localparam int LENGTHS = 3, LENGTH_COUNT = 11;  // rows of the header
+  logic [31:0]        length_q, length_new;
+  logic [RowBits-1:0] length_row, bits_row;
+  logic [63:0]        length_bit;
+  assign length_new = is_delete ? length_q - 32'd1 : length_q + 32'd1;
+  assign length_row = header_i + RowBits'(LENGTH_COUNT) + RowBits'(key_first_i[8:1]);
+  assign bits_row   = header_i + RowBits'(LENGTHS) + RowBits'(key_first_i[8:6]);
+  assign length_bit = 64'd1 << key_first_i[5:0];
 
   // The entry that StFreeNext and StFreeHead free: our own, or the one the walker stands on.
   logic [RowBits-1:0] gone_row;
@@ -185,12 +198,17 @@ module bpf_map_seq #(
           result_d = '0;
         end else if (!updatable) begin
           result_d = EOPNOTSUPP;
-        end else if (is_prepare && data_q > 64'd2) begin
+        end else if ((is_prepare && data_q > 64'd2) || (lpm && !prefix_ok)) begin
           result_d = EINVAL;
+        end else if (lpm) begin
+          state_d = StMask;
         end else begin
           state_d = is_commit ? StEntryRead : StFind;
         end
       end
+      // -- LPM: everything is done with the masked key
+      StMask:     state_d = StMaskWait;
+      StMaskWait: if (key_done_i) state_d = is_commit ? StEntryRead : StFind;
       // -- arrays
       StIndex: begin
         state_d = StRespond;
@@ -244,7 +262,7 @@ module bpf_map_seq #(
       StTake: begin
         if (!found_q && !lru && full) begin
           state_d  = StRespond;
-          result_d = E2BIG;
+          result_d = lpm ? ENOSPC : E2BIG;
         end else if (found_q && extra != '0) begin
           if (mem_ready_i) state_d = StAddress1;
         end else if (free_head != '0) begin
@@ -283,7 +301,7 @@ module bpf_map_seq #(
           state_d = StMergeNew;
         end else if (!found_q && full) begin
           state_d = lru ? StEvict : StFreeNext;
-          if (!lru) result_d = E2BIG;
+          if (!lru) result_d = lpm ? ENOSPC : E2BIG;
         end
       end
       // Words of other processors are zero here and left alone there: their owners may be writing.
@@ -314,9 +332,19 @@ module bpf_map_seq #(
         else state_d = evicted_q ? StLinkEntry : StCount;
       end
       StCount: if (mem_ready_i) begin
-        state_d = is_delete ? StRespond : StLinkEntry;
+        state_d = lpm ? StLenRead : is_delete ? StRespond : StLinkEntry;
         if (is_delete) result_d = '0;
       end
+      // -- LPM: how many entries have this prefix length, and whether any
+      StLenRead:  if (mem_ready_i) state_d = StLenWait;
+      StLenWait:  if (answer) state_d = StLenWrite;
+      StLenWrite: if (mem_ready_i) begin
+        if (length_q == '0 || length_new == '0) state_d = StBitRead;
+        else state_d = is_delete ? StRespond : StLinkEntry;
+      end
+      StBitRead:  if (mem_ready_i) state_d = StBitWait;
+      StBitWait:  if (answer) state_d = StBitWrite;
+      StBitWrite: if (mem_ready_i) state_d = is_delete ? StRespond : StLinkEntry;
       StLinkEntry:    if (mem_ready_i) state_d = StLinkBucket;
       StLinkBucket:   if (mem_ready_i) state_d = found_q ? ((extra == '0) ? StSetAside : StFreeNext) : StRespond;
       StSetAside:     if (mem_ready_i) state_d = StSetAsideNext;
@@ -389,6 +417,16 @@ module bpf_map_seq #(
         {mem_we_o, mem_row_o} = {LOW, header_i + 1'b1};
         mem_wdata_o = 64'(new_count);
       end
+      StLenRead: mem_row_o = length_row;
+      StLenWrite: begin
+        {mem_we_o, mem_row_o} = {key_first_i[0] ? HIGH : LOW, length_row};
+        mem_wdata_o = {2{length_new}};
+      end
+      StBitRead: mem_row_o = bits_row;
+      StBitWrite: begin
+        {mem_we_o, mem_row_o} = {ALL, bits_row};
+        mem_wdata_o = is_delete ? merge_q & ~length_bit : merge_q | length_bit;
+      end
       StLinkEntry: begin
         mem_we_o    = ALL;
         mem_wdata_o = {key_hash_i, lru && found_q, 1'b1, link};
@@ -440,7 +478,8 @@ module bpf_map_seq #(
     if (state_q == StCommit) own_q <= (found_q && per_cpu) || (!found_q && full && !lru);
     if (state_q == StBucketWait) first_link_q <= bucket[0] ? mem_data_i[61:32] : mem_data_i[29:0];
     if (answer) own_next_q <= mem_data_i[29:0];
-    if (state_q == StMergeSeen) merge_q <= mem_data_i;
+    if (state_q == StLenWait) length_q <= key_first_i[0] ? mem_data_i[63:32] : mem_data_i[31:0];
+    if (state_q == StMergeSeen || state_q == StBitWait) merge_q <= mem_data_i;
     else if (state_q == StMergeWait && answer) merge_q <= merge_q | mem_data_i;
     // The entry taken, and its address.
     case (state_q)
@@ -475,7 +514,8 @@ module bpf_map_seq #(
   assign rsp_data_o       = result_q;
   assign link_o           = own_link_q[RowBits-1:0];
   assign key_index_o      = place_q[2:0] - 3'd1;
-  assign walk_start_o     = (state_q == StLoad && state_d == StFind)
+  assign key_again_o      = state_q == StMask;
+  assign walk_start_o     = ((state_q == StLoad || state_q == StMaskWait) && state_d == StFind)
                          || (state_q == StOwner2 && state_d == StFind)
                          || (state_q == StEvict && evict_done_i);
   assign walk_by_number_o = state_q == StEvict;

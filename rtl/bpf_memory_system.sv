@@ -37,6 +37,12 @@ module bpf_memory_system #(
   output logic                        rvalid_o,
   output logic [63:0]                 rdata_o,
   output logic                        filling_o,
+  // host: requests of its own (registers SVC_*)
+  input  logic                        host_we_i,
+  input  logic [3:0]                  host_waddr_i,
+  input  logic [31:0]                 host_wdata_i,
+  input  logic [3:0]                  host_raddr_i,
+  output logic [31:0]                 host_rdata_o,
   // host: clock and random numbers
   input  logic                        clock_we_i,
   input  logic [63:0]                 clock_i,
@@ -55,10 +61,28 @@ module bpf_memory_system #(
   logic [31:0] req_addr, req_imm;
   logic [63:0] req_data, rsp_data;
 
-  bpf_service_arb #(.Cores(Cores)) u_arb (
-    .clk_i, .rst_ni, .svc_valid_i, .svc_ready_o, .svc_thread_i, .svc_op_i, .svc_size_i,
-    .svc_addr_i, .svc_data_i, .svc_imm_i, .svc_key_i, .svc_last_i, .rsp_valid_o, .rsp_thread_o,
-    .rsp_data_o, .req_valid_o(req_valid), .req_ready_i(req_ready), .req_core_o(req_core),
+  logic        own_valid, own_ready, own_key, own_last, own_rsp, hold, quiet;
+  logic [3:0]  own_op;
+  logic [1:0]  own_size;
+  logic [31:0] own_addr, own_imm;
+  logic [63:0] own_data;
+
+  bpf_host_service u_host_service (
+    .clk_i, .rst_ni, .we_i(host_we_i), .waddr_i(host_waddr_i), .wdata_i(host_wdata_i),
+    .raddr_i(host_raddr_i), .rdata_o(host_rdata_o), .hold_o(hold), .quiet_i(quiet),
+    .svc_valid_o(own_valid), .svc_ready_i(own_ready), .svc_op_o(own_op), .svc_size_o(own_size),
+    .svc_addr_o(own_addr), .svc_data_o(own_data), .svc_imm_o(own_imm), .svc_key_o(own_key),
+    .svc_last_o(own_last), .rsp_valid_i(own_rsp), .rsp_data_i(rsp_data_o)
+  );
+
+  bpf_service_arb #(.Cores(Cores + 1)) u_arb (
+    .clk_i, .rst_ni, .svc_valid_i({own_valid, svc_valid_i}), .svc_ready_o({own_ready, svc_ready_o}),
+    .svc_thread_i({8'd0, svc_thread_i}), .svc_op_i({own_op, svc_op_i}),
+    .svc_size_i({own_size, svc_size_i}), .svc_addr_i({own_addr, svc_addr_i}),
+    .svc_data_i({own_data, svc_data_i}), .svc_imm_i({own_imm, svc_imm_i}),
+    .svc_key_i({own_key, svc_key_i}), .svc_last_i({own_last, svc_last_i}),
+    .rsp_valid_o({own_rsp, rsp_valid_o}), .rsp_thread_o, .rsp_data_o, .hold_i(hold),
+    .quiet_o(quiet), .req_valid_o(req_valid), .req_ready_i(req_ready), .req_core_o(req_core),
     .req_thread_o(req_thread), .req_op_o(req_op), .req_size_o(req_size), .req_addr_o(req_addr),
     .req_data_o(req_data), .req_imm_o(req_imm), .req_key_o(req_key), .rsp_valid_i(rsp_valid),
     .rsp_core_i(rsp_core), .rsp_thread_i(rsp_thread), .rsp_data_i(rsp_data)

@@ -72,8 +72,14 @@ module bpf_regs #(
   input  logic                      mem_rvalid_i,
   input  logic [63:0]               mem_rdata_i,
   input  logic                      mem_filling_i,
+  // bpf_host_service: its registers
+  output logic                      svc_we_o,
+  output logic [3:0]                svc_waddr_o,
+  output logic [31:0]               svc_wdata_o,
+  output logic [3:0]                svc_raddr_o,
+  input  logic [31:0]               svc_rdata_i,
   // counters from 0x100 on, 64 bits each
-  input  logic [12*64-1:0]          counters_i
+  input  logic [13*64-1:0]          counters_i
 );
   localparam int RowBits  = $clog2(MapBytes) - 3;
   localparam int IndexBits = $clog2(Maps) + 4;
@@ -155,7 +161,10 @@ module bpf_regs #(
       bpf_reg_pkg::REG_RANDOM_HI, bpf_reg_pkg::REG_IMEM_ADDR, bpf_reg_pkg::REG_IMEM_LO,
       bpf_reg_pkg::REG_MAPMEM_ADDR, bpf_reg_pkg::REG_MAPMEM_LO, bpf_reg_pkg::REG_MAPMEM_HI,
       bpf_reg_pkg::REG_MAPMEM_FILL, bpf_reg_pkg::REG_MAP_INDEX,
-      bpf_reg_pkg::REG_MAP_WORD: write_error = wstrb_q != 4'hf;
+      bpf_reg_pkg::REG_MAP_WORD, bpf_reg_pkg::REG_SVC_ADDR, bpf_reg_pkg::REG_SVC_IMM,
+      bpf_reg_pkg::REG_SVC_DATA_LO, bpf_reg_pkg::REG_SVC_DATA_HI, bpf_reg_pkg::REG_SVC_KEY_LO,
+      bpf_reg_pkg::REG_SVC_KEY_HI, bpf_reg_pkg::REG_SVC_GO,
+      bpf_reg_pkg::REG_SVC_HOLD: write_error = wstrb_q != 4'hf;
       bpf_reg_pkg::REG_IMEM_HI:  write_error = wstrb_q != 4'hf || run_q;
       default:                   write_error = 1'b1;
     endcase
@@ -243,6 +252,10 @@ module bpf_regs #(
   assign desc_we_o       = act && awaddr_q == bpf_reg_pkg::REG_MAP_WORD;
   assign desc_addr_o     = index_q;
   assign desc_data_o     = wdata_q;
+  assign svc_we_o        = act && awaddr_q[15:6] == bpf_reg_pkg::REG_SVC_ADDR[15:6];
+  assign svc_waddr_o     = awaddr_q[5:2];
+  assign svc_wdata_o     = wdata_q;
+  assign svc_raddr_o     = araddr_q[5:2];
 
   // ---- reads --------------------------------------------------------------------------------------
   logic [63:0] wide;       // the 64-bit value that the address is half of
@@ -253,7 +266,7 @@ module bpf_regs #(
     counter = araddr_q[6:3];
     wide    = clock_i;
     is_wide = araddr_q[15:3] == bpf_reg_pkg::REG_CLOCK_LO[15:3];
-    for (int i = 0; i < 12; i++) begin
+    for (int i = 0; i < 13; i++) begin
       if (araddr_q[15:7] == bpf_reg_pkg::REG_RX_FRAMES_LO[15:7] && counter == 4'(i) && i != 3) begin
         wide    = counters_i[64*i +: 64];
         is_wide = 1'b1;
@@ -266,7 +279,7 @@ module bpf_regs #(
     rdata_d    = '0;
     case (araddr_q)
       bpf_reg_pkg::REG_ID:            rdata_d = 32'h4b49_4c4e;
-      bpf_reg_pkg::REG_VERSION:       rdata_d = 32'h0001_0000;
+      bpf_reg_pkg::REG_VERSION:       rdata_d = 32'h0001_0001;
       bpf_reg_pkg::REG_CONFIG0:       rdata_d = {8'($clog2(MapBytes)), 8'($clog2(ImemWords)),
                                                  8'(Threads), 8'(Cores)};
       bpf_reg_pkg::REG_CONFIG1:       rdata_d = {16'(DataWidth), 16'(WindowBytes)};
@@ -282,6 +295,10 @@ module bpf_regs #(
       bpf_reg_pkg::REG_MAPMEM_LO:     rdata_d = word_q[31:0];
       bpf_reg_pkg::REG_MAPMEM_HI:     rdata_d = word_q[63:32];
       bpf_reg_pkg::REG_MAP_INDEX:     rdata_d = 32'(index_q);
+      bpf_reg_pkg::REG_SVC_ADDR, bpf_reg_pkg::REG_SVC_IMM, bpf_reg_pkg::REG_SVC_DATA_LO,
+      bpf_reg_pkg::REG_SVC_DATA_HI, bpf_reg_pkg::REG_SVC_KEY_LO, bpf_reg_pkg::REG_SVC_KEY_HI,
+      bpf_reg_pkg::REG_SVC_GO, bpf_reg_pkg::REG_SVC_HOLD, bpf_reg_pkg::REG_SVC_RESULT_LO,
+      bpf_reg_pkg::REG_SVC_RESULT_HI: rdata_d = svc_rdata_i;
       // Write only.
       bpf_reg_pkg::REG_RANDOM_LO, bpf_reg_pkg::REG_RANDOM_HI, bpf_reg_pkg::REG_IMEM_LO,
       bpf_reg_pkg::REG_IMEM_HI, bpf_reg_pkg::REG_MAPMEM_FILL,

@@ -5,7 +5,7 @@
 //
 // Reset:       the lowest requester is first.
 module bpf_rr_arb #(
-  parameter int N = 4  // requesters, 1..32
+  parameter int N = 4  // requesters, 1..33
 ) (
   input  logic         clk_i,
   input  logic         rst_ni,

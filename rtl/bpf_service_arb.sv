@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Joins the cores' service ports: round robin between requests, and a core keeps the way until the
-// last beat of its request. Responses go back to the core they name.
+// Joins the service ports of the cores and, last, the host: round robin between requests, and a core
+// keeps the way until the last beat of its request. Responses go back to the core they name. While
+// hold_i is set only the last port's requests enter.
 //
 // Latency:     1 cycle for requests, 1 cycle for responses.
 // Throughput:  1 beat per cycle.
 // Handshake:   svc_ready_o follows the choice; the output comes from a register.
 // Reset:       rst_ni drops requests and responses under way.
 module bpf_service_arb #(
-  parameter int Cores = 1  // 1..32
+  parameter int Cores = 2  // ports: 2..33, the host is the last
 ) (
   input  logic                clk_i,
   input  logic                rst_ni,
@@ -26,6 +27,9 @@ module bpf_service_arb #(
   output logic [Cores-1:0]    rsp_valid_o,
   output logic [7:0]          rsp_thread_o,
   output logic [63:0]         rsp_data_o,
+  // host
+  input  logic                hold_i,
+  output logic                quiet_o,  // held, and no core's request is under way
   // services
   output logic                req_valid_o,
   input  logic                req_ready_i,
@@ -50,7 +54,7 @@ module bpf_service_arb #(
   logic [Width-2-8:0] beat;
 
   bpf_rr_arb #(.N(Cores)) u_arb (
-    .clk_i, .rst_ni, .req_i(svc_valid_i), .advance_i(ready && !held_q), .any_o(any),
+    .clk_i, .rst_ni, .req_i(svc_valid_i & ~{1'b0, {(Cores-1){hold_i}}}), .advance_i(ready && !held_q), .any_o(any),
     .grant_o(grant), .index_o(grant_index)
   );
 
@@ -86,6 +90,17 @@ module bpf_service_arb #(
     .out_data_o({req_core_o, req_key_o, req_thread_o, req_op_o, req_size_o, req_addr_o, req_data_o,
                  req_imm_o})
   );
+
+  // Requests of cores that entered and have no answer yet: at most one for each of 32 x 16 threads.
+  logic [9:0] open_q;
+  logic       enter, leave;
+  assign enter   = valid && ready && last && !owner[Cores-1];
+  assign leave   = rsp_valid_i && rsp_core_i != 8'(Cores - 1);
+  assign quiet_o = hold_i && !held_q && open_q == '0;
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) open_q <= '0;
+    else open_q <= open_q + 10'(enter) - 10'(leave);
+  end
 
   logic [Cores-1:0] rsp_valid_q;
   logic [7:0]       rsp_thread_q;

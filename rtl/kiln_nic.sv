@@ -49,6 +49,15 @@ module kiln_nic #(
   output logic [DataWidth/8-1:0] m_axis_tx_tkeep_o,
   output logic                   m_axis_tx_tlast_o,
   output logic [63:0]            m_axis_tx_tuser_o,
+  // host queue: threads handed over, and the host's answers (handover.h)
+  output logic                   m_axis_host_tvalid_o,
+  input  logic                   m_axis_host_tready_i,
+  output logic [63:0]            m_axis_host_tdata_o,
+  output logic                   m_axis_host_tlast_o,
+  input  logic                   s_axis_host_tvalid_i,
+  output logic                   s_axis_host_tready_o,
+  input  logic [63:0]            s_axis_host_tdata_i,
+  input  logic                   s_axis_host_tlast_i,
   // verdicts
   output logic                   verdict_valid_o,
   output logic [31:0]            verdict_seq_o,
@@ -96,7 +105,10 @@ module kiln_nic #(
   logic [1:0]         cmd_op;
   logic [RowBits-1:0] cmd_row;
   logic [63:0]        cmd_data, host_rdata;
-  logic [12*64-1:0]   counters;
+  logic [13*64-1:0]   counters;
+  logic               svc_we;
+  logic [3:0]         svc_waddr, svc_raddr;
+  logic [31:0]        svc_wdata, svc_rdata;
 
   bpf_regs #(
     .Cores(Cores), .Threads(Threads), .ImemWords(ImemWords), .MapBytes(MapBytes),
@@ -116,7 +128,8 @@ module kiln_nic #(
     .random_we_o(random_we), .random_o(random_value), .desc_we_o(desc_we), .desc_addr_o(desc_addr),
     .desc_data_o(desc_data), .mem_valid_o(cmd_valid), .mem_ready_i(cmd_ready), .mem_op_o(cmd_op),
     .mem_row_o(cmd_row), .mem_data_o(cmd_data), .mem_rvalid_i(host_rvalid),
-    .mem_rdata_i(host_rdata), .mem_filling_i(filling), .counters_i(counters)
+    .mem_rdata_i(host_rdata), .mem_filling_i(filling), .svc_we_o(svc_we), .svc_waddr_o(svc_waddr),
+    .svc_wdata_o(svc_wdata), .svc_raddr_o(svc_raddr), .svc_rdata_i(svc_rdata), .counters_i(counters)
   );
 
   // ---- receive ------------------------------------------------------------------------------------
@@ -177,6 +190,10 @@ module kiln_nic #(
   logic [Cores*64-1:0] svc_data;
   logic [7:0]          rsp_thread;
   logic [63:0]         rsp_data;
+  logic [Cores-1:0]    hand_valid, hand_ready, hand_last, ret_valid, ret_ready;
+  logic [Cores*64-1:0] hand_data;
+  logic [63:0]         ret_data;
+  logic                ret_last, handed_over;
   logic [Cores-1:0]             lane_valid, lane_ready, lane_last;
   logic [Cores*DataWidth-1:0]   lane_data;
   logic [Cores*KeepBits-1:0]    lane_keep;
@@ -220,6 +237,9 @@ module kiln_nic #(
       .release_thread_i(release_thread), .release_send_i(release_send),
       .tx_valid_o(tx_valid), .tx_ready_i(tx_ready), .tx_data_o(tx_data), .tx_keep_o(tx_keep),
       .tx_last_o(tx_last),
+      .hand_valid_o(hand_valid[c]), .hand_ready_i(hand_ready[c]), .hand_data_o(hand_data[64*c +: 64]),
+      .hand_last_o(hand_last[c]), .ret_valid_i(ret_valid[c]), .ret_ready_o(ret_ready[c]),
+      .ret_data_i(ret_data), .ret_last_i(ret_last),
       .svc_valid_o(svc_valid[c]), .svc_ready_i(svc_ready[c]), .svc_thread_o(svc_thread[8*c +: 8]),
       .svc_op_o(svc_op[4*c +: 4]), .svc_size_o(svc_size[2*c +: 2]),
       .svc_addr_o(svc_addr[32*c +: 32]), .svc_data_o(svc_data[64*c +: 64]),
@@ -245,6 +265,17 @@ module kiln_nic #(
     logic unused;
     assign unused = &{1'b0, unused_rx_thread, redirect_map[31:16]};
   end
+
+  // ---- to the host and back -----------------------------------------------------------------------
+  bpf_host_queue #(.Cores(Cores)) u_host_queue (
+    .clk_i, .rst_ni, .hand_valid_i(hand_valid), .hand_ready_o(hand_ready), .hand_data_i(hand_data),
+    .hand_last_i(hand_last), .out_valid_o(m_axis_host_tvalid_o), .out_ready_i(m_axis_host_tready_i),
+    .out_data_o(m_axis_host_tdata_o), .out_last_o(m_axis_host_tlast_o),
+    .in_valid_i(s_axis_host_tvalid_i), .in_ready_o(s_axis_host_tready_o),
+    .in_data_i(s_axis_host_tdata_i), .in_last_i(s_axis_host_tlast_i), .ret_valid_o(ret_valid),
+    .ret_ready_i(ret_ready), .ret_data_o(ret_data), .ret_last_o(ret_last),
+    .handed_over_o(handed_over)
+  );
 
   // ---- back into order, and out -------------------------------------------------------------------
   logic        order_valid, order_ready, verdict_send;
@@ -278,7 +309,7 @@ module kiln_nic #(
     .clk_i, .rst_ni, .rx_frame_i(rx_frame), .rx_full_i(rx_full), .rx_long_i(rx_long),
     .verdict_valid_i(verdict_valid_o), .verdict_code_i(verdict_code_o),
     .verdict_trap_i(verdict_trap_o != '0), .verdict_insns_i(verdict_insns_o),
-    .counters_o(counters)
+    .handover_i(handed_over), .counters_o(counters)
   );
 
   // ---- services -----------------------------------------------------------------------------------
@@ -289,7 +320,9 @@ module kiln_nic #(
     .rsp_thread_o(rsp_thread), .rsp_data_o(rsp_data), .desc_we_i(desc_we),
     .desc_addr_i(desc_addr), .desc_data_i(desc_data), .cmd_valid_i(cmd_valid),
     .cmd_ready_o(cmd_ready), .cmd_op_i(cmd_op), .cmd_row_i(cmd_row), .cmd_data_i(cmd_data),
-    .rvalid_o(host_rvalid), .rdata_o(host_rdata), .filling_o(filling), .clock_we_i(clock_we),
+    .rvalid_o(host_rvalid), .rdata_o(host_rdata), .filling_o(filling), .host_we_i(svc_we),
+    .host_waddr_i(svc_waddr), .host_wdata_i(svc_wdata), .host_raddr_i(svc_raddr),
+    .host_rdata_o(svc_rdata), .clock_we_i(clock_we),
     .clock_i(clock_value), .clock_step_i(clock_step), .now_o(now), .random_we_i(random_we),
     .random_i(random_value)
   );

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nic_driver.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -83,13 +84,71 @@ void NicDriver::load_maps(const MapSet& maps) {
 }
 
 void NicDriver::read_maps(MapSet& maps) {
-  const std::span<std::byte> arena = maps.arena();
-  port_.write(kRegMAPMEM_ADDR, 0);
-  for (std::size_t at = 0; at < arena.size(); at += 8) {
+  for (std::size_t map = 0; map < maps.size(); ++map) {
+    if (nic_has_map_type(maps.spec(map).type)) {
+      const std::span<std::byte> bytes = maps.bytes_of(map);
+      read_memory(static_cast<std::uint32_t>(bytes.data() - maps.arena().data()), bytes);
+    }
+  }
+}
+
+void NicDriver::read_memory(std::uint32_t offset, std::span<std::byte> bytes) {
+  const std::uint32_t end = offset + static_cast<std::uint32_t>(bytes.size());
+  port_.write(kRegMAPMEM_ADDR, offset / 8 * 8);
+  for (std::uint32_t row = offset / 8 * 8; row < end; row += 8) {
     const std::uint64_t low = port_.read(kRegMAPMEM_LO);
     const std::uint64_t word = low | std::uint64_t{port_.read(kRegMAPMEM_HI)} << 32;
-    std::memcpy(arena.data() + at, &word, sizeof word);
+    const std::uint32_t from = std::max(row, offset);
+    const std::uint32_t to = std::min(row + 8, end);
+    std::memcpy(bytes.data() + (from - offset), reinterpret_cast<const std::byte*>(&word) + (from - row), to - from);
   }
+}
+
+void NicDriver::write_changes(std::uint32_t offset, std::span<const std::byte> before, std::span<const std::byte> now) {
+  KILN_CHECK(offset % 8 == 0 && now.size() % 8 == 0 && before.size() == now.size());
+  std::size_t next = ~std::size_t{0};
+  for (std::size_t at = 0; at < now.size(); at += 8) {
+    const std::uint64_t word = load64(now, at);
+    if (word == load64(before, at)) {
+      continue;
+    }
+    if (at != next) {
+      port_.write(kRegMAPMEM_ADDR, offset + static_cast<std::uint32_t>(at));
+    }
+    port_.write(kRegMAPMEM_LO, static_cast<std::uint32_t>(word));
+    port_.write(kRegMAPMEM_HI, static_cast<std::uint32_t>(word >> 32));
+    next = at + 8;
+  }
+}
+
+std::uint64_t NicDriver::request(const Request& request) {
+  constexpr std::uint32_t kBusy = 1;
+  const std::uint32_t size = request.bytes == 8 ? 3 : request.bytes == 4 ? 0 : request.bytes == 2 ? 1 : 2;
+  for (const std::uint64_t word : request.key) {
+    port_.write(kRegSVC_KEY_LO, static_cast<std::uint32_t>(word));
+    port_.write(kRegSVC_KEY_HI, static_cast<std::uint32_t>(word >> 32));
+  }
+  port_.write(kRegSVC_ADDR, request.addr);
+  port_.write(kRegSVC_IMM, request.imm);
+  port_.write(kRegSVC_DATA_LO, static_cast<std::uint32_t>(request.data));
+  port_.write(kRegSVC_DATA_HI, static_cast<std::uint32_t>(request.data >> 32));
+  port_.write(kRegSVC_GO, static_cast<std::uint32_t>(request.service) | size << 4);
+  while ((port_.read(kRegSVC_GO) & kBusy) != 0) {
+  }
+  const std::uint64_t low = port_.read(kRegSVC_RESULT_LO);
+  return low | std::uint64_t{port_.read(kRegSVC_RESULT_HI)} << 32;
+}
+
+void NicDriver::hold(bool on) {
+  constexpr std::uint32_t kQuiet = 4;
+  port_.write(kRegSVC_HOLD, on ? 1 : 0);
+  while (on && (port_.read(kRegSVC_GO) & kQuiet) == 0) {
+  }
+}
+
+std::uint64_t NicDriver::clock() {
+  const std::uint64_t low = port_.read(kRegCLOCK_LO);
+  return low | std::uint64_t{port_.read(kRegCLOCK_HI)} << 32;
 }
 
 void NicDriver::set_clock(std::uint64_t ns, std::uint32_t step_q16) {

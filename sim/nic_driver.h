@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <kiln/core_image.h>
+#include <kiln/core_isa.h>
 #include <kiln/map_set.h>
 #include <kiln/result.h>
 
@@ -42,8 +43,27 @@ class NicDriver {
   void load_image(const CoreImage& image);
   /// Zeroes the arena in the NIC, then writes what is not zero, and the descriptors.
   void load_maps(const MapSet& maps);
-  /// Reads the arena back over `maps`, which must be the set that was loaded.
+  /// Reads the maps that the NIC holds back over `maps`, which must be the set that was loaded.
   void read_maps(MapSet& maps);
+  /// Bytes of map memory, row by row, whatever the alignment. No row is torn.
+  void read_memory(std::uint32_t offset, std::span<std::byte> bytes);
+  /// Writes the rows in which `now` differs from `before`. REQUIRES: offset and size are multiples of 8.
+  void write_changes(std::uint32_t offset, std::span<const std::byte> before, std::span<const std::byte> now);
+
+  /// A request to the services, as cores make them (core_services.def).
+  struct Request {
+    Service service{};
+    std::uint32_t bytes = 8;  ///< LOAD, STORE, ATOMIC
+    std::uint32_t addr = 0;
+    std::uint32_t imm = 0;
+    std::uint64_t data = 0;
+    std::vector<std::uint64_t> key{};  ///< at most 8 words
+  };
+  std::uint64_t request(const Request& request);
+  /// While held, requests of the cores wait. Returns when none is under way any more.
+  void hold(bool on);
+  std::uint64_t clock();
+
   void set_clock(std::uint64_t ns, std::uint32_t step_q16);
   void set_random(std::uint64_t seed);
   /// \param cores, threads  how many of them may run, from number 0 up.

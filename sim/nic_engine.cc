@@ -8,11 +8,13 @@
 
 #include <fmt/format.h>
 
+#include "handover_host.h"
 #include "nic_harness.h"
 
 namespace kiln {
 namespace {
 
+using sim::HandoverHost;
 using sim::NicHarness;
 using sim::VerdictRecord;
 
@@ -37,9 +39,9 @@ bool has_per_cpu_map(const MapSet& maps) {
 }
 
 Result<CoreImage> lower_for(const NicConfiguration& nic, const VerifiedObject& object,
-                            std::size_t entry, const MapSet& maps) {
+                            std::size_t entry, const MapSet& maps, bool handover) {
   return lower(*object.object, object.facts, entry, core_maps(maps),
-               {.imem_words = nic.imem_words, .window_bytes = nic.window_bytes});
+               {.imem_words = nic.imem_words, .window_bytes = nic.window_bytes, .handover = handover});
 }
 
 class NicEngine final : public Engine {
@@ -74,9 +76,15 @@ class NicEngine final : public Engine {
       return Error{Errc::kUnsupported, fmt::format("the maps take {} bytes and the NIC's map memory has {}",
                                                    maps.arena().size(), configuration.map_bytes)};
     }
-    auto image = lower_for(configuration, object, entry, maps);
+    const bool handover = options_.handover && options_.continuation;
+    auto image = lower_for(configuration, object, entry, maps, handover);
     if (!image) {
       return image.error();
+    }
+    host_.reset();
+    if (!image->handovers.empty()) {
+      host_ = std::make_unique<HandoverHost>(*harness_, options_.continuation(), *image);
+      KILN_TRY(host_->load(object, entry, maps, environment));
     }
     entry_ = image->entry;
     environment_ = environment;
@@ -105,8 +113,12 @@ class NicEngine final : public Engine {
     if (!verdict) {
       return verdict.error();
     }
+    auto events = took(verdict->seq);
     Outcome outcome{.code = verdict->code, .frame = {}, .redirect = {}, .insns = verdict->insns,
-                    .cycles = verdict->end - verdict->start};
+                    .cycles = verdict->end - verdict->start, .handed_over = events.has_value()};
+    if (events) {
+      outcome.events = std::move(*events);
+    }
     if (leaves_the_nic(verdict->code)) {
       auto sent = wait_for_frame();
       if (!sent) {
@@ -123,7 +135,8 @@ class NicEngine final : public Engine {
 
   Result<MapSet> maps() override {
     KILN_CHECK(harness_ != nullptr && maps_);
-    MapSet copy = *maps_;
+    MapSet copy = host_ ? host_->maps() : *maps_;  // what the NIC does not hold is at the host
+    copy.attach(nullptr);
     sim::NicDriver(*harness_).read_maps(copy);
     return copy;
   }
@@ -145,6 +158,12 @@ class NicEngine final : public Engine {
   }
 
  private:
+  /// Goes on with what has been handed over.
+  Result<void> serve() { return host_ ? host_->serve() : Result<void>(); }
+
+  /// HandoverHost::took().
+  std::optional<std::vector<Event>> took(std::uint32_t seq) { return host_ ? host_->took(seq) : std::nullopt; }
+
   Result<void> check_frame(const Frame& frame) const {
     const bool short_frame = options_.short_frames && !frame.data.empty() &&
                              frame.data.size() < Environment::kMinFrame;
@@ -162,6 +181,7 @@ class NicEngine final : public Engine {
         return Error{Errc::kFault, fmt::format("no verdict within {} cycles", options_.max_cycles)};
       }
       harness_->tick();
+      KILN_TRY(serve());
     }
     const VerdictRecord record = verdicts.front().record;
     verdicts.pop_front();
@@ -186,13 +206,16 @@ class NicEngine final : public Engine {
       if (!verdict) {
         return verdict.error();
       }
+      const bool alone = !took(verdict->seq);
       if (leaves_the_nic(verdict->code)) {
         auto sent = wait_for_frame();
         if (!sent) {
           return sent.error();
         }
-        result.latency_cycles.push_back(
-            static_cast<double>(sent->first_cycle - harness_->last_beat_cycle()));
+        if (alone) {
+          result.latency_cycles.push_back(
+              static_cast<double>(sent->first_cycle - harness_->last_beat_cycle()));
+        }
       }
     }
     return {};
@@ -222,6 +245,7 @@ class NicEngine final : public Engine {
         ++sent;
       }
       harness_->tick();
+      KILN_TRY(serve());
       while (!harness_->sink().empty()) {
         harness_->sink().pop();
       }
@@ -230,11 +254,13 @@ class NicEngine final : public Engine {
         harness_->verdicts().pop_front();
         idle = 0;
         ++seen;
+        const bool handed_over = took(verdict.record.seq).has_value();
         if (seen == warm_up) {
           first_cycle = verdict.cycle;
         } else if (seen > warm_up && seen <= warm_up + counted) {
           last_cycle = verdict.cycle;
           insns += verdict.record.insns;
+          result.handovers += handed_over ? 1 : 0;
         }
       }
     }
@@ -242,14 +268,15 @@ class NicEngine final : public Engine {
     result.cycles_per_packet =
         static_cast<double>(last_cycle - first_cycle) / static_cast<double>(counted);
     result.insns_per_packet = static_cast<double>(insns) / static_cast<double>(counted);
-    drain(sent, seen);
+    KILN_TRY(drain(sent, seen));
     driver.start(entry_, kExactOrder);
     return {};
   }
 
-  void drain(std::uint64_t sent, std::uint64_t seen) {
+  Result<void> drain(std::uint64_t sent, std::uint64_t seen) {
     for (std::uint64_t i = 0; i < options_.max_cycles && seen < sent; ++i) {
       harness_->tick();
+      KILN_TRY(serve());
       seen += harness_->verdicts().size();
       harness_->verdicts().clear();
     }
@@ -259,6 +286,7 @@ class NicEngine final : public Engine {
     while (!harness_->sink().empty()) {
       harness_->sink().pop();
     }
+    return {};
   }
 
   NicOptions options_;
@@ -266,14 +294,15 @@ class NicEngine final : public Engine {
   Environment environment_;
   std::unique_ptr<NicHarness> harness_;
   std::optional<MapSet> maps_;
+  std::unique_ptr<HandoverHost> host_;  ///< only if the image can hand over
   std::uint32_t entry_ = 0;
   std::uint64_t frames_ = 0;
 };
 
 }  // namespace
 
-Result<CoreImage> lower_for_nic(const VerifiedObject& object, std::size_t entry, const MapSet& maps) {
-  return lower_for(nic_configurations().front(), object, entry, maps);
+Result<CoreImage> lower_for_nic(const VerifiedObject& object, std::size_t entry, const MapSet& maps, bool handover) {
+  return lower_for(nic_configurations().front(), object, entry, maps, handover);
 }
 
 std::unique_ptr<Engine> make_nic(const NicOptions& options, RetireObserver observer) {

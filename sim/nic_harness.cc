@@ -13,12 +13,14 @@ NicHarness::NicHarness(std::unique_ptr<NicModel> model, RetireObserver observer)
 
 void NicHarness::tick() {
   source_.drive(in_);
+  host_.drive(in_);
   const std::uint64_t cycle = model_->cycles();
   out_ = &model_->cycle(in_);
   if (source_.observe(in_, *out_)) {
     last_beat_cycle_ = cycle;
   }
   sink_.observe(in_, *out_, cycle);
+  host_.observe(in_, *out_);
   if (out_->verdict_valid) {
     verdicts_.push_back({out_->verdict, cycle});
   }

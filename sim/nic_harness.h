@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "host_queue.h"
 #include "nic_driver.h"
 #include "nic_model.h"
 #include "stream.h"
@@ -34,6 +35,7 @@ class NicHarness final : public RegisterPort {
   NicModel& model() { return *model_; }
   FrameSource& source() { return source_; }
   FrameSink& sink() { return sink_; }
+  HostQueue& host() { return host_; }
   std::deque<TimedVerdict>& verdicts() { return verdicts_; }
   /// Cycle in which the last beat of the newest complete frame went in.
   std::uint64_t last_beat_cycle() const { return last_beat_cycle_; }
@@ -45,6 +47,7 @@ class NicHarness final : public RegisterPort {
   const NicOutputs* out_ = nullptr;
   FrameSource source_;
   FrameSink sink_;
+  HostQueue host_;
   std::deque<TimedVerdict> verdicts_;
   std::uint64_t last_beat_cycle_ = 0;
 };

@@ -36,6 +36,9 @@ struct NicInputs {
   bool rx_valid = false;
   Beat rx;
   bool tx_ready = true;
+  // Host streams: ready for what the NIC hands over, and the host's answers.
+  bool host_ready = false, host_valid = false, host_last = false;
+  std::uint64_t host_data = 0;
 };
 
 /// The verdict port: one record per frame (rtl/README.md).
@@ -53,6 +56,8 @@ struct NicOutputs {
   bool rx_ready = false;
   bool tx_valid = false;
   Beat tx;
+  bool host_valid = false, host_last = false, host_ready = false;
+  std::uint64_t host_data = 0;
   bool verdict_valid = false;
   VerdictRecord verdict;
 };

@@ -105,6 +105,10 @@ class VerilatedNic final : public NicModel {
       top.s_axis_rx_tuser_i = static_cast<std::uint32_t>(in.rx.user);
     }
     top.m_axis_tx_tready_i = in.tx_ready;
+    top.m_axis_host_tready_i = in.host_ready;
+    top.s_axis_host_tvalid_i = in.host_valid;
+    top.s_axis_host_tdata_i = in.host_data;
+    top.s_axis_host_tlast_i = in.host_last;
   }
 
   void sample() {
@@ -125,6 +129,10 @@ class VerilatedNic final : public NicModel {
       out_.tx.last = top.m_axis_tx_tlast_o;
       out_.tx.user = top.m_axis_tx_tuser_o;
     }
+    out_.host_valid = top.m_axis_host_tvalid_o;
+    out_.host_data = top.m_axis_host_tdata_o;
+    out_.host_last = top.m_axis_host_tlast_o;
+    out_.host_ready = top.s_axis_host_tready_o;
     out_.verdict_valid = top.verdict_valid_o;
     if (out_.verdict_valid) {
       out_.verdict = VerdictRecord{.seq = top.verdict_seq_o,

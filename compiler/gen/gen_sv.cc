@@ -13,6 +13,7 @@
 
 #include <kiln/address.h>
 #include <kiln/core_image.h>
+#include <kiln/core_isa.h>
 #include <kiln/isa.h>
 
 namespace {
@@ -50,6 +51,8 @@ std::string isa_package() {
   body += "\n  // Service requests (core_services.def).\n";
 #define KILN_SERVICE(name, number, fields, result) body += constant("SVC_" #name, 4, number);
 #include <kiln/core_services.def>
+  body += "\n  // Cause of a TRAP that hands the thread over to the host (core_isa.h).\n";
+  body += constant("TRAP_HANDOVER", 8, kiln::kTrapHandover);
   return package("bpf_isa_pkg", "isa.def, core_isa.def and core_services.def", body);
 }
 

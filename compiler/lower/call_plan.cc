@@ -11,6 +11,7 @@
 namespace kiln::lowering {
 namespace {
 
+constexpr std::size_t kMostChoices = 16;        // of a map: code for each
 constexpr std::uint32_t kMaxUnrolledValue = 64;  // longer values are copied by a loop, from memory
 
 class Planner {
@@ -46,6 +47,9 @@ class Planner {
     if (maps.empty()) {
       return problem(fmt::format("which map R{} names is not known before the program runs", map_reg));
     }
+    if (maps.size() > kMostChoices) {
+      return problem(fmt::format("R{} may name any of {} maps; the NIC tells up to {} apart", map_reg, maps.size(), kMostChoices));
+    }
     return maps.size() == 1 ? plan_for(*info, maps.front()) : choose(*info, map_reg, maps);
   }
 
@@ -57,10 +61,16 @@ class Planner {
 
   CallPlan plan_for(const HelperInfo& info, std::uint32_t map) {
     plan_ = CallPlan{};
+    plan_.slot = at_.slot;
     plan_.helper = static_cast<Helper>(info.number);
     plan_.map = map;
     for (unsigned reg = 1; reg <= 5; ++reg) {
       plan_.constant[reg] = at_.constant(reg);
+    }
+    if (const bool has_map = info.args[0] == HelperArg::kMapPtr || info.args[1] == HelperArg::kMapPtr;
+        has_map && !nic_has_map_type(at_.view.maps()[map].type)) {
+      plan_.problem = fmt::format("a {} lives at the host", map_type_name(at_.view.maps()[map].type));
+      return plan_;
     }
     plan_.max1 = at_.max(1);
     plan_.max2 = at_.max(2);
@@ -68,23 +78,29 @@ class Planner {
     return plan_;
   }
 
-  /// Maps for which the call makes no sense (the verifier has excluded them) are left out.
+  /// Maps for which the call makes no sense (the verifier has excluded them) are left out. A choice with a
+  /// problem goes to the host.
   CallPlan choose(const HelperInfo& info, unsigned map_reg, const std::vector<std::uint32_t>& maps) {
     CallPlan all;
     std::string why;
+    bool any_fit = false;
     for (const std::uint32_t map : maps) {
       CallPlan one = plan_for(info, map);
       if (!one.problem.empty()) {
         why = one.problem;
+        if (!one.senseless) {
+          all.choices.push_back(std::move(one));
+        }
         continue;
       }
       all.uses |= one.uses;
       all.reads_any_stack |= one.reads_any_stack;
       all.stack_reads.insert(all.stack_reads.end(), one.stack_reads.begin(), one.stack_reads.end());
-      all.result = all.choices.empty() ? one.result : join_values(all.result, one.result);
+      all.result = any_fit ? join_values(all.result, one.result) : one.result;
+      any_fit = true;
       all.choices.push_back(std::move(one));
     }
-    if (all.choices.empty()) {
+    if (!any_fit) {
       return problem(why);
     }
     if (all.choices.size() == 1) {
@@ -269,10 +285,6 @@ class Planner {
 
   void lookup() {
     const MapType type = map().type;
-    if (type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps) {
-      plan_.problem = "maps in maps are not looked up on the NIC: which map comes out is not known beforehand";
-      return;
-    }
     if (needs_cpu()) {
       find_context();
     }
@@ -315,21 +327,11 @@ class Planner {
     use_base(plan_.value, plan_.value_pieces);
   }
 
-  /// The engine has no unit for adding and removing prefixes.
-  bool refuse_trie() {
-    if (map().type == MapType::kLpmTrie) {
-      plan_.problem = "the NIC's map engine looks up in an lpm_trie, it does not change one";
-    }
-    return !plan_.problem.empty();
-  }
-
   void update() {
     const MapType type = map().type;
-    if (refuse_trie()) {
-      return;
-    }
     if (is_slot_array(type) || type == MapType::kDevmapHash || type == MapType::kHashOfMaps) {
       plan_.problem = fmt::format("programs do not update a {}", map_type_name(type));
+      plan_.senseless = true;
       return;
     }
     if (needs_cpu()) {
@@ -352,14 +354,18 @@ class Planner {
       plan_.result = Value::constant(static_cast<std::uint64_t>(-std::int64_t{EINVAL}));
       return;
     }
-    if (!refuse_trie()) {
-      key(2, 0);
+    if (map().type == MapType::kDevmapHash || map().type == MapType::kHashOfMaps) {
+      plan_.problem = fmt::format("programs do not delete from a {}", map_type_name(map().type));
+      plan_.senseless = true;
+      return;
     }
+    key(2, 0);
   }
 
   void tail_call() {
     if (map().type != MapType::kProgArray) {
       plan_.problem = "a tail call needs a prog_array";
+      plan_.senseless = true;
       return;
     }
     find_context();
@@ -377,6 +383,7 @@ class Planner {
     const bool devices = type == MapType::kDevmap || type == MapType::kDevmapHash;
     if (!devices && type != MapType::kCpumap && type != MapType::kXskmap) {
       plan_.problem = fmt::format("bpf_redirect_map does not take a {}", map_type_name(type));
+      plan_.senseless = true;
       return;
     }
     constexpr std::uint64_t kBroadcast = 1 << 3;

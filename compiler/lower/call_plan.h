@@ -51,6 +51,8 @@ struct StackRange {
 
 struct CallPlan {
   std::string problem;  ///< not empty: why the NIC can't do this call
+  bool senseless = false;  ///< with `problem`: the verifier lets no program do it, on any engine
+  std::uint32_t slot = 0;  ///< of the call
   Helper helper{};
   std::uint32_t map = 0;  ///< index, where the helper takes a map
   /// More than one map is possible: a plan for each; which one, `map_reg` says when the program runs.

@@ -15,6 +15,9 @@ namespace {
 constexpr std::uint32_t kLevelBytes = 40;  // R15, R6..R9
 constexpr std::uint32_t kStageBytes = 64;  // gen_maps.cc: a key being copied, from kCtxSave
 static_assert(address::kCtxEnd - kMostSavedLevels * kLevelBytes >= address::kCtxSave + kStageBytes);
+// A hand-over leaves R0..R9 and R11 where keys are staged, and what functions saved where it is.
+constexpr std::int32_t kHandoverSave = address::kCtxHandover + 80;
+static_assert(kHandoverSave + 8 <= static_cast<std::int32_t>(address::kCtxEnd - kMostSavedLevels * kLevelBytes));
 
 constexpr RegMask kCalleeSaved = bit(6) | bit(7) | bit(8) | bit(9);
 constexpr std::uint32_t kShortWords = 6;  // a way out no longer than this is copied to where it is jumped to
@@ -35,6 +38,15 @@ Codegen::Codegen(const View& view, const Steps& steps, const CallShape& calls, E
 
 void Codegen::run(Label entry) {
   find_saves();
+  for (std::uint32_t i = 0; i < saves_.size(); ++i) {
+    const bool reached = calls_.functions[i].reached;
+    notes_.push_back(e_.note(CoreFunction{.program = view_.index(),
+                                          .bottom = i == 0 && role_ == Role::kProgram,
+                                          .saves = saves_[i],
+                                          .save_offset = reached ? save_offset(i, 0) : 0,
+                                          .frame_bytes = view_.functions()[i].frame_bytes}));
+  }
+  gen_.hand_over = [this](std::uint32_t slot) { hand_over(slot); };
   e_.start_prologue(view_.index());
   e_.bind(entry);
   prologue();
@@ -57,7 +69,7 @@ void Codegen::find_saves() {
     if (!step.reachable || is_empty(slot) || (function == 0 && role_ == Role::kProgram)) {
       continue;
     }
-    const bool links = step.kind == Step::Kind::kCall || (is_tail_call(slot) && function != 0);
+    const bool links = step.kind == Step::Kind::kCall || (is_tail_call(slot) && function != 0) || step.bpf_live != 0;
     saves_[function] = static_cast<RegMask>(saves_[function] | (step.defs & kCalleeSaved) |
                                             (links ? bit(kLinkRegister) : RegMask{0}));
   }
@@ -114,7 +126,8 @@ void Codegen::function(std::uint32_t index) {
     e_.bind(label_of(slot));
     emit_step(slot);
     const Step& step = steps_.at[slot];
-    const bool ends = step.kind == Step::Kind::kExit || step.kind == Step::Kind::kJump || step.kind == Step::Kind::kTrap;
+    const bool ends = step.kind == Step::Kind::kExit || step.kind == Step::Kind::kJump ||
+                      step.kind == Step::Kind::kTrap || step.kind == Step::Kind::kHandover;
     if (!ends && following(slot) != view_.next(slot)) {
       e_.emit(core(CoreOp::TRAP, 0, 0, 0, kTrapDeadEnd));
     }
@@ -237,6 +250,7 @@ void Codegen::call(std::uint32_t slot) {
     e_.emit(reg_imm(Op::ADD64_IMM, kFramePointer, -frame));
   }
   e_.jump_and_link(kLinkRegister, function_labels_[view_.function_of(callee)]);
+  e_.note(CoreReturn{.function = notes_[caller], .slot = view_.next(slot)}, e_.here());
   // Only the program itself may leave R10 lowered: others' callers raise it by what they lowered it.
   const bool needed_again = caller != 0 || role_ == Role::kFunction || (steps_.at[view_.next(slot)].live & bit(kFramePointer)) != 0;
   if (lower_frame && needed_again) {
@@ -267,10 +281,37 @@ void Codegen::tail_call(std::uint32_t slot) {
     e_.emit(reg_imm(Op::ADD64_IMM, kScratch0, programs));
     e_.emit(reg_imm(Op::ADD64_IMM, kSaveRegister, -below));
     e_.emit(core(CoreOp::JALR, kLinkRegister, kScratch0, 0, 0));
+    e_.note(CoreReturn{.function = notes_[function], .tail_call = true, .below = static_cast<std::uint32_t>(below)},
+            e_.here());
     e_.emit(reg_imm(Op::ADD64_IMM, kSaveRegister, below));
     leave(function, 0);
   }
   e_.bind(out);
+}
+
+/// Leaves everything in the context, where the host finds it (handover.h).
+void Codegen::hand_over(std::uint32_t slot) {
+  const Step& step = steps_.at[slot];
+  const std::uint32_t function = view_.function_of(slot);
+  const bool called = function != 0 || role_ == Role::kFunction;
+  // What no function on the way has saved of its caller's registers is where the caller left it.
+  const auto registers = static_cast<RegMask>((step.bpf_live | (called ? kCalleeSaved : RegMask{0})) & ~bit(kFramePointer));
+  const std::uint32_t point = e_.note(HandoverPoint{.program = view_.index(),
+                                                    .insn = slot,
+                                                    .function = notes_[function],
+                                                    .registers = registers,
+                                                    .reason = step.reason});
+  e_.constant(kScratch0, address::kContext);
+  for (unsigned reg = 0; reg < kFramePointer; ++reg) {
+    if ((registers & bit(reg)) != 0) {
+      e_.emit(store(8, kScratch0, static_cast<std::int32_t>(address::kCtxHandover + 8 * reg), reg));
+    }
+  }
+  if (called) {
+    e_.emit(store(8, kScratch0, kHandoverSave, kSaveRegister));
+  }
+  e_.emit(store_imm(4, kScratch0, static_cast<std::int32_t>(address::kCtxReserved), static_cast<std::int32_t>(point)));
+  e_.emit(core(CoreOp::TRAP, 0, 0, 0, kTrapHandover));
 }
 
 void Codegen::packet_load(std::uint32_t slot) {
@@ -321,6 +362,9 @@ void Codegen::emit_step(std::uint32_t slot) {
       break;
     case Step::Kind::kPacket:
       packet_load(slot);
+      break;
+    case Step::Kind::kHandover:
+      hand_over(slot);
       break;
     case Step::Kind::kTrap:
       e_.emit(core(CoreOp::TRAP, 0, 0, 0, kTrapDeadEnd));

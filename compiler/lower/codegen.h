@@ -38,6 +38,7 @@ class Codegen {
   void restore(std::uint32_t function);
   void call(std::uint32_t slot);
   void tail_call(std::uint32_t slot);
+  void hand_over(std::uint32_t slot);
   void packet_load(std::uint32_t slot);
 
   bool is_empty(std::uint32_t slot) const;
@@ -60,6 +61,7 @@ class Codegen {
   Role role_;
   std::vector<RegMask> saves_;           ///< by function: of R6..R9 and R15, to be restored before it returns
   std::vector<Label> function_labels_;
+  std::vector<std::uint32_t> notes_;     ///< by function: its number in the image's table
   std::vector<Label> labels_;            ///< by slot
 };
 

@@ -130,6 +130,18 @@ void Emitter::flush_cold() {
   origin_ = saved;
 }
 
+std::uint32_t Emitter::note(const CoreFunction& function) {
+  functions_.push_back(function);
+  return static_cast<std::uint32_t>(functions_.size() - 1);
+}
+
+void Emitter::note(const CoreReturn& site, Label label) { returns_.emplace_back(site, label); }
+
+std::uint32_t Emitter::note(HandoverPoint point) {
+  handovers_.push_back(std::move(point));
+  return static_cast<std::uint32_t>(handovers_.size() - 1);
+}
+
 /// Address of every item, and one past the last: starts short, lengthens what does not reach, and
 /// repeats until nothing changes. Items only grow, so it ends.
 std::vector<std::uint32_t> Emitter::place() const {
@@ -214,6 +226,12 @@ Result<CoreImage> Emitter::link(Label entry, std::uint32_t limit) const {
     image.origins.push_back(item.origin);
   }
   KILN_CHECK(image.words.size() == at.back());
+  image.functions = functions_;
+  image.handovers = handovers_;
+  for (const auto& [site, label] : returns_) {
+    image.returns.push_back(site);
+    image.returns.back().word = at[labels_[static_cast<std::uint32_t>(label)]];
+  }
   return image;
 }
 

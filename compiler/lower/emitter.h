@@ -47,6 +47,12 @@ class Emitter {
   void cold(std::function<void()> body);
   void flush_cold();
 
+  // What the image says about itself (core_image.h).
+  std::uint32_t note(const CoreFunction& function);
+  /// \param site  its word is what `label` turns out to be.
+  void note(const CoreReturn& site, Label label);
+  std::uint32_t note(HandoverPoint point);
+
   std::size_t size() const { return items_.size(); }
   Label label_at_item(std::size_t item);
 
@@ -75,6 +81,9 @@ class Emitter {
   std::vector<std::uint32_t> labels_;  ///< item index, or kUnbound
   std::vector<Cold> cold_;
   CoreOrigin origin_;
+  std::vector<CoreFunction> functions_;
+  std::vector<std::pair<CoreReturn, Label>> returns_;
+  std::vector<HandoverPoint> handovers_;
 };
 
 /// The conditional jump that is taken when `word` is not, or JSET's own form if there is none.

@@ -69,6 +69,9 @@ void gen_helper(Gen& gen, const CallPlan& plan) {
   if (!plan.choices.empty()) {
     return gen_choice(gen, plan);
   }
+  if (!plan.problem.empty()) {
+    return gen.hand_over(plan.slot);
+  }
   switch (plan.helper) {
     case Helper::map_lookup_elem:
       return gen_map_lookup(gen, plan);

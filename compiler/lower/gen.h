@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 
 #include "emitter.h"
 #include "step.h"
@@ -27,6 +28,7 @@ struct Gen {
   const View& view;
   const ImageUse& image;
   bool has_context_end = false;  ///< R11 points at the end of the context region, and stays there
+  std::function<void(std::uint32_t slot)> hand_over{};  ///< emits what leaves the thread to the host
 };
 
 /// Where a word of the context region is: [reg + bias + its offset].

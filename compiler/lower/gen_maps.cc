@@ -24,6 +24,16 @@ const CoreMap& map_of(const Gen& gen, const CallPlan& plan) { return gen.view.ma
 
 bool has_cpu_values(const CoreMap& map) { return is_per_cpu(map.type) && map.cpu_count > 1; }
 
+bool holds_maps(MapType type) { return type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps; }
+
+/// reg = the handle of the map whose number plus one is in `from`, 32 bits.
+void to_handle(Gen& gen, unsigned reg, unsigned from) {
+  if (reg != from) {
+    gen.e.emit(reg_reg(Op::MOV64_REG, reg, from));
+  }
+  gen.e.emit(reg_imm(Op::ADD32_IMM, reg, static_cast<std::int32_t>(address::kMapHandle - 1)));
+}
+
 /// reg += this processor's number * value_stride.
 void add_cpu(Gen& gen, const CallPlan& plan, unsigned reg) {
   const CoreMap& map = map_of(gen, plan);
@@ -72,6 +82,9 @@ void lookup_array(Gen& gen, const CallPlan& plan) {
       gen.e.bind(empty);
       missing();
     });
+    if (holds_maps(map.type)) {
+      to_handle(gen, 0, kScratch0);
+    }
   }
   gen.e.bind(done);
 }
@@ -258,10 +271,15 @@ void gen_map_lookup(Gen& gen, const CallPlan& plan) {
   }
   push_key(gen, plan, key_base(gen, plan));
   gen.e.emit(service(Service::MAP_LOOKUP, 0, 0, static_cast<std::int32_t>(plan.map)));
-  if (has_cpu_values(map)) {
+  if (has_cpu_values(map) || holds_maps(map.type)) {
     const Label done = gen.e.make_label();
     gen.e.branch(jump_imm(Op::JEQ64_IMM, 0, 0), done);
-    add_cpu(gen, plan, 0);
+    if (holds_maps(map.type)) {
+      gen.e.emit(load(4, 0, 0, 0));
+      to_handle(gen, 0, 0);
+    } else {
+      add_cpu(gen, plan, 0);
+    }
     gen.e.bind(done);
   }
 }

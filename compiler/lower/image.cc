@@ -51,6 +51,9 @@ std::string core_text(const Insn& word) {
     case CoreOp::SVC:
       return fmt::format("r{} = service {}(r{}, {})", word.dst, service_name(word.off), word.src, word.imm);
     case CoreOp::TRAP:
+      if (word.imm == kTrapHandover) {
+        return "hand over to the host";
+      }
       return fmt::format("trap {}", word.imm);
   }
   return "";

@@ -64,7 +64,7 @@ class Liveness {
       out.regs |= in_[to].regs;
       out.stack |= in_[to].stack;
     };
-    if (row.form == Form::kExit) {
+    if (row.form == Form::kExit || step.kind == Step::Kind::kHandover) {
       return out;
     }
     if (row.form == Form::kJa || row.form == Form::kJa32) {

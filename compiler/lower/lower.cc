@@ -4,6 +4,7 @@
 //
 //   View -> Values -> Steps -> liveness -> Codegen, per program; Emitter::link() for all.
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <set>
 
@@ -44,7 +45,10 @@ class ImageMaker {
     if (has_tail_calls(*programs_[entry])) {
       KILN_TRY(prepare_targets());
     }
-    KILN_TRY(check_nesting(static_cast<std::uint32_t>(entry)));
+    for (bool again = true; again;) {
+      again = false;
+      KILN_TRY(check_nesting(static_cast<std::uint32_t>(entry), again));
+    }
     note_use();
     return emit(entry);
   }
@@ -61,7 +65,11 @@ class ImageMaker {
     }
     auto prepared = std::make_unique<Prepared>(Prepared{.view = std::move(view).value(), .steps = {}, .calls = {}});
     const Values values(prepared->view);
-    auto steps = make_steps(prepared->view, values);
+    StepOptions how{.handover = options_.handover && prepared->view.proven()};
+    if (const auto forced = forced_.find(index); forced != forced_.end()) {
+      how.forced = forced->second;
+    }
+    auto steps = make_steps(prepared->view, values, how);
     if (!steps) {
       return steps.error();
     }
@@ -73,8 +81,10 @@ class ImageMaker {
   }
 
   static bool has_tail_calls(const Prepared& prepared) {
-    return std::any_of(prepared.steps.plans.begin(), prepared.steps.plans.end(),
-                       [](const CallPlan& plan) { return plan.helper == Helper::tail_call; });
+    return std::any_of(prepared.steps.at.begin(), prepared.steps.at.end(), [&](const Step& step) {
+      return step.kind == Step::Kind::kHelper &&
+             prepared.steps.plans[static_cast<std::size_t>(step.plan)].helper == Helper::tail_call;
+    });
   }
 
   /// What prog arrays hold, if it was verified: nothing else is tail-called (engine.h).
@@ -95,7 +105,9 @@ class ImageMaker {
   }
 
   /// Tail calls from subprograms keep that subprogram's callers' registers and frames: do all fit?
-  Result<void> check_nesting(std::uint32_t entry) {
+  /// One that does not becomes a hand-over where there is one; `again` is set then.
+  Result<void> check_nesting(std::uint32_t entry, bool& again) {
+    needs_functions_ = false;
     for (std::uint32_t i = 0; i < programs_.size(); ++i) {
       if (programs_[i] == nullptr || !programs_[i]->calls.tail_calls_from_subprogram()) {
         continue;
@@ -108,7 +120,7 @@ class ImageMaker {
         ++slot;
       }
       if (has_unproven_targets_) {
-        return programs_[i]->view.refuse(slot, "a tail call from a subprogram, and the programs it may go to are not verified");
+        return hand_over_at(i, slot, "a tail call from a subprogram, and the programs it may go to are not verified", again);
       }
       for (const std::uint32_t target : targets_) {
         const Prepared& other = *programs_[target];
@@ -121,12 +133,22 @@ class ImageMaker {
           problem = "and their stacks together are larger than the NIC's";
         }
         if (problem != nullptr && (i == entry || targets_.contains(i))) {
-          return programs_[i]->view.refuse(
-              slot, fmt::format("a tail call from a subprogram may go to '{}', {}", object_.programs[target].name, problem));
+          return hand_over_at(
+              i, slot, fmt::format("a tail call from a subprogram may go to '{}', {}", object_.programs[target].name, problem),
+              again);
         }
       }
     }
     return {};
+  }
+
+  Result<void> hand_over_at(std::uint32_t program, std::uint32_t slot, const std::string& why, bool& again) {
+    if (!options_.handover || !programs_[program]->view.proven()) {
+      return programs_[program]->view.refuse(slot, why);
+    }
+    forced_[program][slot] = why;
+    again = true;
+    return prepare(program);
   }
 
   void note_use() {
@@ -140,6 +162,7 @@ class ImageMaker {
         use_.redirects_map |= plan.helper == Helper::redirect_map;
       }
       for (std::uint32_t slot = 0; slot < program->view.slots(); ++slot) {
+        use_.reads_meta |= program->steps.at[slot].bpf_live != 0;  // the host is told
         use_.reads_meta |= may_read_meta(*program, slot);
       }
     }
@@ -197,6 +220,7 @@ class ImageMaker {
   const LowerOptions& options_;
   std::vector<std::unique_ptr<Prepared>> programs_;  ///< nullptr: not in the image
   std::set<std::uint32_t> targets_;  ///< of tail calls
+  std::map<std::uint32_t, std::map<std::uint32_t, std::string>> forced_;  ///< hand-overs by program and slot
   bool has_unproven_targets_ = false;  ///< prog arrays hold programs that are not tail-called
   bool needs_functions_ = false;     ///< some tail call is made from a subprogram
   ImageUse use_;

@@ -37,6 +37,11 @@ Value join(const Value& left, const Value& right) {
   return never_zero(left) && never_zero(right) ? Value::non_zero() : Value::unknown(left.bits | right.bits);
 }
 
+/// Whether one may stand where a map in a map is declared like the other. Source: bpf_map_meta_equal(), Linux 6.18.
+bool are_alike(const CoreMap& a, const CoreMap& b) {
+  return a.type == b.type && a.key_size == b.key_size && a.value_size == b.value_size;
+}
+
 /// The largest number with no bit above the highest of `bits`.
 std::uint64_t below_power(std::uint64_t bits) {
   return bits == 0 ? 0 : ~std::uint64_t{0} >> std::countl_zero(bits);
@@ -141,7 +146,8 @@ std::optional<std::uint64_t> At::constant(unsigned reg) const {
   if (only(fact->kinds, ValueKind::kContext) && fact->umin == 0 && fact->umax == 0) {
     return address::kContext;
   }
-  if (only(fact->kinds, ValueKind::kMapHandle) && fact->map >= 0) {
+  if (only(fact->kinds, ValueKind::kMapHandle) && fact->map >= 0 &&
+      !comes_from_map(static_cast<std::uint32_t>(fact->map))) {
     return address::kMapHandle | static_cast<std::uint32_t>(fact->map);
   }
   return std::nullopt;
@@ -216,12 +222,21 @@ std::vector<std::uint32_t> At::maps(unsigned reg) const {
   const RegFact* fact = view.fact(slot, reg);
   const bool some_map = fact != nullptr && only(fact->kinds, ValueKind::kMapHandle);
   for (std::uint32_t i = 0; i < count; ++i) {
+    const bool alike = some_map && (fact->map < 0 || are_alike(view.maps()[static_cast<std::size_t>(fact->map)], view.maps()[i]));
     const bool in_set = value.kind == Value::Kind::kMaps && i < kMostMapsInSet && (value.number >> i & 1) != 0;
-    if (in_set || (some_map && value.kind != Value::Kind::kMaps)) {
+    if (in_set || (alike && value.kind != Value::Kind::kMaps)) {
       found.push_back(i);
     }
   }
   return found;
+}
+
+bool At::comes_from_map(std::uint32_t map) const {
+  const std::span<const CoreMap> maps = view.maps();
+  const std::vector<MapSpec>& specs = view.object().maps;
+  return map < maps.size() && std::any_of(specs.begin(), specs.end(), [&](const MapSpec& outer) {
+    return outer.inner && *outer.inner < maps.size() && are_alike(maps[*outer.inner], maps[map]);
+  });
 }
 
 ValueKinds At::kinds(unsigned reg) const {

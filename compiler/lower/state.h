@@ -100,6 +100,8 @@ struct At {
   std::optional<std::int64_t> frame_offset(unsigned reg) const;
   /// Indices of the maps whose handles the register may hold; empty if it may hold anything.
   std::vector<std::uint32_t> maps(unsigned reg) const;
+  /// Whether maps like this one come out of maps in maps: a fact that names it may mean any of them.
+  bool comes_from_map(std::uint32_t map) const;
   /// What the register can point at; every kind if nothing was proven.
   ValueKinds kinds(unsigned reg) const;
 };

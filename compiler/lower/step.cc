@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "step.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 
+#include "bpf_live.h"
 #include "native.h"
 
 namespace kiln::lowering {
@@ -77,7 +81,8 @@ bool is_identity(const At& at) {
 
 class StepMaker {
  public:
-  StepMaker(const View& view, const Values& values) : view_(view), values_(values) {
+  StepMaker(const View& view, const Values& values, const StepOptions& options)
+      : view_(view), values_(values), options_(options), live_(options.handover ? bpf_live(view) : std::vector<RegMask>()) {
     steps_.at.resize(view.slots());
   }
 
@@ -91,6 +96,9 @@ class StepMaker {
     if (error) {
       return *error;
     }
+    if (options_.handover) {
+      settle_handovers(view_, steps_, live_);
+    }
     return std::move(steps_);
   }
 
@@ -102,6 +110,9 @@ class StepMaker {
     }
     step.reachable = true;
     step.insn = view_.insn(at.slot);
+    if (const auto forced = options_.forced.find(at.slot); forced != options_.forced.end()) {
+      return hand_over(at, step, forced->second, error);
+    }
     switch (view_.row(at.slot)->form) {
       case Form::kAluImm:
       case Form::kAluReg:
@@ -144,6 +155,24 @@ class StepMaker {
         error = view_.refuse(at.slot, "the NIC has no such instruction");
         return;
     }
+  }
+
+  /// The host goes on at this instruction, with everything that the program as written may read later.
+  void hand_over(const At& at, Step& step, const std::string& why, std::optional<Error>& error) {
+    const Error refusal = view_.refuse(at.slot, why);
+    if (!options_.handover) {
+      error = refusal;
+      return;
+    }
+    step.kind = Step::Kind::kHandover;
+    need_all(at, step);
+    step.reason = refusal.message;
+  }
+
+  void need_all(const At& at, Step& step) {
+    step.bpf_live = static_cast<RegMask>(live_[at.slot] | bit(kFramePointer));
+    step.uses = static_cast<RegMask>(step.uses | step.bpf_live);
+    step.reads_any_stack = true;
   }
 
   /// dst = what is known to come out, if that is no longer than the instruction itself.
@@ -237,7 +266,7 @@ class StepMaker {
 
   void wide(const At& at, Step& step, std::optional<Error>& error) {
     if (!is_identity(at) && !constant(at, step)) {
-      error = view_.refuse(at.slot, "the NIC knows maps by index only");
+      hand_over(at, step, "the NIC knows maps by index only", error);
     }
   }
 
@@ -377,11 +406,15 @@ class StepMaker {
     }
     CallPlan plan = plan_call(at);
     if (!plan.problem.empty()) {
-      error = view_.refuse(at.slot, plan.problem);
-      return;
+      return hand_over(at, step, plan.problem, error);
     }
     if (plan.helper == Helper::tail_call && !plan.choices.empty()) {
-      error = view_.refuse(at.slot, "a tail call needs a prog_array that is the same on every path");
+      return hand_over(at, step, "a tail call needs a prog_array that is the same on every path", error);
+    }
+    const auto unfit = std::find_if(plan.choices.begin(), plan.choices.end(),
+                                    [](const CallPlan& choice) { return !choice.problem.empty(); });
+    if (unfit != plan.choices.end() && !options_.handover) {
+      error = view_.refuse(at.slot, unfit->problem);
       return;
     }
     step.kind = Step::Kind::kHelper;
@@ -391,17 +424,25 @@ class StepMaker {
     }
     step.reads = plan.stack_reads;
     step.reads_any_stack = plan.reads_any_stack;
+    if (unfit != plan.choices.end()) {
+      need_all(at, step);
+      step.reason = view_.refuse(at.slot, unfit->problem).message;
+    }
     step.plan = static_cast<std::int32_t>(steps_.plans.size());
     steps_.plans.push_back(std::move(plan));
   }
 
   const View& view_;
   const Values& values_;
+  const StepOptions& options_;
+  std::vector<RegMask> live_;  ///< by slot, for hand-overs
   Steps steps_;
 };
 
 }  // namespace
 
-Result<Steps> make_steps(const View& view, const Values& values) { return StepMaker(view, values).make(); }
+Result<Steps> make_steps(const View& view, const Values& values, const StepOptions& options) {
+  return StepMaker(view, values, options).make();
+}
 
 }  // namespace kiln::lowering

@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "call_plan.h"
@@ -26,6 +28,7 @@ struct Step {
     kHelper,    ///< plan
     kAtomic,
     kPacket,    ///< LD_ABS, LD_IND; number: R6 is known to be the context
+    kHandover,  ///< the host goes on here; `reason` says why
     kTrap,      ///< proven to lead nowhere
   };
   Kind kind = Kind::kNothing;
@@ -44,6 +47,8 @@ struct Step {
   std::vector<StackRange> reads, writes;
   bool reads_any_stack = false;
   bool may_drop_store = false;  ///< a store to exactly `writes`
+  RegMask bpf_live = 0;  ///< kHandover, kHelper with such a choice: what the program reads from here on
+  std::string reason;
 };
 
 struct Steps {
@@ -52,8 +57,13 @@ struct Steps {
   const CallPlan& plan(std::uint32_t slot) const { return plans[static_cast<std::size_t>(at[slot].plan)]; }
 };
 
-/// \errors kUnsupported for what is reached and the NIC can't do.
-Result<Steps> make_steps(const View& view, const Values& values);
+struct StepOptions {
+  bool handover = false;  ///< what the NIC can't do becomes kHandover
+  std::map<std::uint32_t, std::string> forced{};  ///< slots that hand over whatever they are: why
+};
+
+/// \errors kUnsupported for what is reached and the NIC can't do, without hand-over.
+Result<Steps> make_steps(const View& view, const Values& values, const StepOptions& options);
 
 /// Fills `live` and `dropped`: drops what nothing needs, with what only fed it.
 void find_live(const View& view, Steps& steps);

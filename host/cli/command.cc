@@ -153,10 +153,15 @@ void add_speed_options(CLI::App& verb, SpeedOptions& options) {
           },
           "the NIC's clock in MHz (default: 150, assumed)")
       ->check(CLI::Range(1.0, 10000.0));
+  verb.add_flag("!--no-handover", options.handover,
+                "refuse programs with instructions that the NIC has no unit for, instead of letting the host go on there");
 }
 
 nlohmann::ordered_json engine_json(const EngineReport& report, const SpeedOptions& options) {
   nlohmann::ordered_json json = {{"name", report.name}};
+  if (report.handovers != 0) {
+    json["handovers"] = report.handovers;
+  }
   if (!report.skipped.empty()) {
     json["skipped"] = report.skipped;
   }
@@ -175,6 +180,9 @@ nlohmann::ordered_json engine_json(const EngineReport& report, const SpeedOption
     json["clock_source"] = options.clock_source;
     json["cores"] = options.cores;
     json["threads"] = options.threads;
+    if (t.handovers != 0) {  // what the host did takes no cycles of the NIC's clock, but for its accesses
+      json["handovers_per_packet"] = static_cast<double>(t.handovers) / static_cast<double>(t.packets);
+    }
     if (!t.latency_cycles.empty()) {
       const double ns = 1000.0 / options.clock_mhz;
       json["latency_ns"] = {{"p50", percentile(t.latency_cycles, 0.50) * ns},

@@ -58,8 +58,9 @@ std::string counts(const EngineReport& report, ProgramType type) {
   if (type != ProgramType::kXdp || report.verdicts.size() != 5) {
     return verdict_counts(type, report.verdicts);
   }
-  return fmt::format("aborted {}, drop {}, pass {}, tx {}, redirect {}", report.verdicts[0],
-                     report.verdicts[1], report.verdicts[2], report.verdicts[3], report.verdicts[4]);
+  const std::string verdicts = fmt::format("aborted {}, drop {}, pass {}, tx {}, redirect {}", report.verdicts[0],
+                                           report.verdicts[1], report.verdicts[2], report.verdicts[3], report.verdicts[4]);
+  return report.handovers == 0 ? verdicts : fmt::format("{}; handed over {}", verdicts, report.handovers);
 }
 
 void print_text(const Comparison& comparison, const CompareOptions& options) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // kiln info: what an object holds, and for each engine whether it can run each XDP program.
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <set>
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <kiln/helpers.h>
+#include <kiln/nic_engine.h>
 #include <kiln/prepare.h>
 
 #include "command.h"
@@ -18,6 +20,7 @@ namespace {
 struct EngineAnswer {
   std::string name;
   std::string reason;  ///< empty: it can
+  std::vector<HandoverPoint> handovers;  ///< nic: where the host goes on
 };
 
 std::set<std::string> helpers_used(const Program& program) {
@@ -33,12 +36,34 @@ std::set<std::string> helpers_used(const Program& program) {
   return names;
 }
 
+/// Where the NIC would hand over, each instruction once.
+std::vector<HandoverPoint> points(const Prepared& prepared) {
+  std::vector<HandoverPoint> once;
+  auto maps = initial_maps(prepared, "", 1);
+  if (!maps) {
+    return once;
+  }
+  auto image = lower_for_nic(prepared.verified, prepared.entry, *maps);
+  if (!image) {
+    return once;
+  }
+  for (const HandoverPoint& point : image->handovers) {
+    const bool known = std::any_of(once.begin(), once.end(), [&](const HandoverPoint& other) {
+      return other.program == point.program && other.insn == point.insn;
+    });
+    if (!known) {
+      once.push_back(point);
+    }
+  }
+  return once;
+}
+
 std::vector<EngineAnswer> ask_engines(const std::string& path, const Program& program,
                                       const LoadOptions& load_options) {
   std::vector<EngineAnswer> answers;
   auto prepared = prepare(path, program.name, load_options);
   for (std::string_view name : engine_names()) {
-    EngineAnswer answer{std::string(name), ""};
+    EngineAnswer answer{.name = std::string(name), .reason = "", .handovers = {}};
     if (!prepared) {
       answer.reason = prepared.error().message;
     } else if (auto engine = make_engine(name, {}); !engine) {
@@ -49,6 +74,8 @@ std::vector<EngineAnswer> ask_engines(const std::string& path, const Program& pr
                                              std::move(maps).value(), (*prepared)->environment);
                !loaded) {
       answer.reason = loaded.error().message;
+    } else if (name == "nic") {
+      answer.handovers = points(**prepared);
     }
     answers.push_back(std::move(answer));
   }
@@ -66,6 +93,9 @@ nlohmann::ordered_json program_json(const Program& program, const std::vector<En
   for (const EngineAnswer& answer : answers) {
     json["engines"][answer.name] =
         answer.reason.empty() ? nlohmann::ordered_json(true) : nlohmann::ordered_json(answer.reason);
+    for (const HandoverPoint& point : answer.handovers) {
+      json["handovers"].push_back({{"program", point.program}, {"insn", point.insn}, {"reason", point.reason}});
+    }
   }
   return json;
 }
@@ -90,6 +120,9 @@ void print_program(const Program& program, const std::vector<EngineAnswer>& answ
   fmt::print("  helpers: {}\n", helpers.empty() ? "none" : helpers);
   for (const EngineAnswer& answer : answers) {
     fmt::print("  {:<8} {}\n", answer.name, answer.reason.empty() ? "yes" : "no: " + answer.reason);
+    for (const HandoverPoint& point : answer.handovers) {
+      fmt::print("           hands over to the host at {}\n", point.reason);
+    }
   }
 }
 

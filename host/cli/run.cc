@@ -35,7 +35,7 @@ struct RunOptions {
 
 struct Totals {
   std::vector<std::uint64_t> verdicts;  ///< by verdict_index()
-  std::uint64_t packets = 0, unfit = 0, cycles = 0;
+  std::uint64_t packets = 0, unfit = 0, cycles = 0, handovers = 0;
   double ns = 0;  ///< wall time inside the engine, frame by frame
   std::vector<std::vector<std::byte>> sent;
   std::string events;  ///< a line each
@@ -61,6 +61,7 @@ Result<Totals> run_frames(Engine& engine, const Prepared& prepared, const std::v
     ++totals.packets;
     ++totals.verdicts[verdict_index(type, outcome->code)];
     totals.cycles += outcome->cycles;
+    totals.handovers += outcome->handed_over ? 1 : 0;
     for (const Event& event : outcome->events) {
       totals.events += event_json(prepared.object, event, i + 1) + "\n";
     }
@@ -82,6 +83,7 @@ void print(const RunOptions& options, const Program& program, const Totals& tota
     if (options.engine == "nic") {
       json["cycles"] = totals.cycles;
       json["clock_mhz"] = options.speed.clock_mhz;
+      json["handovers"] = totals.handovers;
     } else {
       json["ns_per_packet"] = totals.ns / packets;
     }
@@ -97,6 +99,10 @@ void print(const RunOptions& options, const Program& program, const Totals& tota
                         totals.ns / packets, takes_frames(program.type) ? "frame" : "run");
   fmt::print("{} on {}: {} {}: {}; {}.\n", program.name, options.engine, totals.packets,
              takes_frames(program.type) ? "frames" : "run", verdict_counts(program.type, totals.verdicts), cost);
+  if (totals.handovers != 0) {
+    fmt::print("{} of the frames were handed over to the host (kiln info says where); their cycles include its accesses.\n",
+               totals.handovers);
+  }
   if (totals.unfit != 0) {
     fmt::print("{} frames do not fit a packet buffer and were not run.\n", totals.unfit);
   }
@@ -133,7 +139,8 @@ int run(const RunOptions& options) {
   if (!frames) {
     return fail(frames.error());
   }
-  auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads, .passes = options.speed.passes});
+  auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads,
+                                             .handover = options.speed.handover, .passes = options.speed.passes});
   if (!engine) {
     return fail(engine.error());
   }

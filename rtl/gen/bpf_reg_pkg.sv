@@ -4,7 +4,7 @@
 package bpf_reg_pkg;
   // ro 0x4b494c4e, "KILN"
   localparam logic [15:0] REG_ID                 = 16'h0;
-  // ro major << 16 | minor of this register map: 1.0
+  // ro major << 16 | minor of this register map: 1.1
   localparam logic [15:0] REG_VERSION            = 16'h4;
   // ro [7:0] cores, [15:8] threads a core, [23:16] log2 of instruction words, [31:24] log2 of map memory bytes
   localparam logic [15:0] REG_CONFIG0            = 16'h8;
@@ -50,6 +50,26 @@ package bpf_reg_pkg;
   localparam logic [15:0] REG_MAP_INDEX          = 16'h60;
   // wo writes one word of a MapDescriptor and increments MAP_INDEX
   localparam logic [15:0] REG_MAP_WORD           = 16'h64;
+  // wo a request of the host to the services (core_services.def), while none is under way: its addr field
+  localparam logic [15:0] REG_SVC_ADDR           = 16'h80;
+  // wo its imm field
+  localparam logic [15:0] REG_SVC_IMM            = 16'h84;
+  // wo its data field, low
+  localparam logic [15:0] REG_SVC_DATA_LO        = 16'h88;
+  // wo its data field, high
+  localparam logic [15:0] REG_SVC_DATA_HI        = 16'h8c;
+  // wo a key word, low; written first
+  localparam logic [15:0] REG_SVC_KEY_LO         = 16'h90;
+  // wo a key word, high: appends it to the key, at most 8
+  localparam logic [15:0] REG_SVC_KEY_HI         = 16'h94;
+  // rw write: [3:0] service, [5:4] size; sends the request, after which the key is empty. read: [0] BUSY: no answer yet. [1] HOLD is set. [2] QUIET: and no core's request is under way
+  localparam logic [15:0] REG_SVC_GO             = 16'h98;
+  // wo [0] while set, requests of the cores wait; the host's do not
+  localparam logic [15:0] REG_SVC_HOLD           = 16'h9c;
+  // ro answer to the last request, low
+  localparam logic [15:0] REG_SVC_RESULT_LO      = 16'ha0;
+  // ro high
+  localparam logic [15:0] REG_SVC_RESULT_HI      = 16'ha4;
   // ro frames that arrived while RUN was set, dropped or not
   localparam logic [15:0] REG_RX_FRAMES_LO       = 16'h100;
   // ro 
@@ -94,4 +114,8 @@ package bpf_reg_pkg;
   localparam logic [15:0] REG_RETIRED_LO         = 16'h158;
   // ro 
   localparam logic [15:0] REG_RETIRED_HI         = 16'h15c;
+  // ro threads handed over to the host (handover.h)
+  localparam logic [15:0] REG_HANDOVERS_LO       = 16'h160;
+  // ro 
+  localparam logic [15:0] REG_HANDOVERS_HI       = 16'h164;
 endpackage

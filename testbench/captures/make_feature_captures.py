@@ -196,10 +196,33 @@ def firewall_outside():
     return out * 3 + [f.echo_frame(s.CLIENT, s.SERVER)]
 
 
+def handover():
+    rng = random.Random(8)
+    return [feature(struct.pack("<IIQ", steps, 0, rng.getrandbits(40 + i))) for i in range(3)
+            for steps in range(16)] + [feature(struct.pack("<IIQ", 1 + 16 * n, 0, n)) for n in range(6)] + others()
+
+
+def handover_shared():
+    return [feature(struct.pack("<II", kind, label)) for label in range(9) for kind in range(4)]
+
+
+def handover_tail_calls():
+    return [feature(struct.pack("<IIQ", slot, way, value)) for value in (1, 2, 6, 0xFFFFFFFFFF)
+            for way in (0, 1) for slot in (0, 1, 2, 3, 9)] + others()
+
+
+def map_choice():
+    rng = random.Random(9)
+    return [feature(struct.pack("<IIQI", rng.randrange(8), rng.randrange(14), rng.getrandbits(48), rng.randrange(5)))
+            for _ in range(120)] + others()
+
+
 FEATURES = {
     "adjust": adjust, "alignment": random_bytes, "arithmetic": pairs, "atomics": compare_exchange,
     "checksums": random_bytes, "comparison": pairs, "environment": random_bytes,
-    "firewall_outside": firewall_outside, "globals": globals_, "legacy_maps": ethertypes,
+    "firewall_outside": firewall_outside, "globals": globals_, "handover": handover,
+    "handover_shared": handover_shared,
+    "handover_tail_calls": handover_tail_calls, "map_choice": map_choice, "legacy_maps": ethertypes,
     "longest_prefix": longest_prefix,
     "longest_prefix_update": longest_prefix_update, "loops": loops, "map_errors": map_errors,
     "percpu_hash": percpu_hash, "redirects": redirects, "several_programs": ethertypes,

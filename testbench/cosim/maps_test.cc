@@ -178,18 +178,6 @@ TEST(LoweredMaps, BusyEngine) {
   }
 }
 
-TEST(LoweredMaps, ChangingTriesIsRefused) {
-  for (const char* call : {"r3 = r10\nr3 += -8\nr4 = 0\ncall bpf_map_update_elem\n", "call bpf_map_delete_elem\n"}) {
-    TestProgram test;
-    const std::vector<MapSpec> maps = {map_spec(MapType::kLpmTrie, 8, 8, 4)};
-    ASSERT_NO_FATAL_FAILURE(make_program(test, std::string("*(u64 *)(r10 -8) = 0\nr1 = map[idx:0]\nr2 = r10\nr2 += -8\n") + call + "r0 = 1\nexit", maps));
-    const auto image = lower(test.object, test.verified.facts, 0, core_maps(test.maps), {});
-    ASSERT_FALSE(image);
-    EXPECT_EQ(image.error().code, Errc::kUnsupported);
-    EXPECT_NE(image.error().message.find("lpm_trie"), std::string::npos) << image.error().message;
-  }
-}
-
 /// A key longer than the service port takes is refused by name, with the instruction.
 TEST(LoweredMaps, LongKeyIsRefused) {
   TestProgram test;

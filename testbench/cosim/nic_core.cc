@@ -26,7 +26,7 @@ class NicCore final : public Core {
     if (auto loaded = engine_->load(object, entry, maps, environment); !loaded) {
       return loaded.error();
     }
-    return lower_for_nic(object, entry, maps);
+    return lower_for_nic(object, entry, maps, false);
   }
 
   Result<Outcome> run(const Frame& frame, std::vector<RetireRecord>& records) override {

@@ -12,5 +12,5 @@ add_library(nic_wide_model STATIC)
 kiln_verilate(nic_wide_model kiln_nic Vnic_wide
   Cores=3 DataWidth=512 ImemWords=1024 MapBytes=65536 Maps=4)
 kiln_test(nic_test LABEL rtl
-  SOURCES nic_test.cc
+  SOURCES nic_test.cc nic_handover_test.cc
   DEPS nic_narrow_model nic_wide_model kiln_compiler)

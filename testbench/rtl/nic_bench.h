@@ -14,6 +14,7 @@
 #include <memory>
 #include <random>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace kiln::nic_test {
@@ -84,12 +85,15 @@ class NicBench {
   std::deque<FrameIn> to_send;
   std::vector<FrameOut> sent;     ///< frames that came out
   std::vector<VerdictRecord> verdicts;
+  std::deque<std::vector<std::uint64_t>> handed_over;   ///< messages to the host
+  std::deque<std::vector<std::uint64_t>> host_answers;  ///< what the host sends
 
   Top& top() { return *top_; }
 
   void tick() {
     drive_rx();
     top_->m_axis_tx_tready_i = random_() % 100 >= pressure_percent;
+    drive_host();
     top_->clk_i = 0;
     top_->eval();
     sample();
@@ -187,7 +191,34 @@ class NicBench {
     top_->s_axis_rx_tuser_i = at_ == 0 ? frame.ifindex | static_cast<std::uint32_t>(frame.queue) << 16 : 0xdeadbeef;
   }
 
+  void drive_host() {
+    top_->m_axis_host_tready_i = random_() % 100 >= pressure_percent;
+    host_offered_ = host_offered_ || (!host_answers.empty() && random_() % 100 >= idle_percent);
+    top_->s_axis_host_tvalid_i = host_offered_;
+    if (host_offered_) {
+      top_->s_axis_host_tdata_i = host_answers.front()[host_at_];
+      top_->s_axis_host_tlast_i = host_at_ + 1 == host_answers.front().size();
+    }
+  }
+
+  void sample_host() {
+    if (top_->m_axis_host_tvalid_o && top_->m_axis_host_tready_i) {
+      message_.push_back(top_->m_axis_host_tdata_o);
+      if (top_->m_axis_host_tlast_o) {
+        handed_over.push_back(std::exchange(message_, {}));
+      }
+    }
+    if (host_offered_ && top_->s_axis_host_tready_o) {
+      host_offered_ = false;
+      if (++host_at_ == host_answers.front().size()) {
+        host_answers.pop_front();
+        host_at_ = 0;
+      }
+    }
+  }
+
   void sample() {
+    sample_host();
     axil_ = {.aw = top_->s_axil_awvalid_i && top_->s_axil_awready_o,
              .w = top_->s_axil_wvalid_i && top_->s_axil_wready_o,
              .b = top_->s_axil_bvalid_o && top_->s_axil_bready_i,
@@ -244,7 +275,9 @@ class NicBench {
   VerilatedContext context_;
   std::unique_ptr<Top> top_;
   std::size_t at_ = 0;  // bytes of the first frame that are in
-  bool offered_ = false, leaving_ = false;
+  bool offered_ = false, leaving_ = false, host_offered_ = false;
+  std::vector<std::uint64_t> message_;
+  std::size_t host_at_ = 0;  // words of the first answer that are in
   Axil axil_;
 };
 

@@ -41,6 +41,35 @@ struct CoreOrigin {
 };
 inline constexpr std::uint32_t kNoInsn = 0xffff'ffff;
 
+/// One emitted copy of a function, as unwinding needs it: what it saved of its caller, and where.
+struct CoreFunction {
+  std::uint32_t program = 0;
+  bool bottom = false;             ///< the program itself, entered by a frame: nobody called it
+  std::uint16_t saves = 0;         ///< bit r: native Rr is saved, in ascending order, 8 bytes each
+  std::int32_t save_offset = 0;    ///< of the first of them, from R11
+  std::uint32_t frame_bytes = 0;   ///< from its R10 to that of a function it calls
+};
+
+/// A word that a callee returns to.
+struct CoreReturn {
+  std::uint32_t word = 0;
+  std::uint32_t function = 0;  ///< the caller: index into CoreImage::functions
+  std::uint32_t slot = 0;      ///< BPF slot after the call
+  /// Not a call but a tail call from a subprogram: BPF has no frame here, and R11 is this much lower in
+  /// the program that was called.
+  bool tail_call = false;
+  std::uint32_t below = 0;
+};
+
+/// A place where a thread goes to the host. Its number is in the thread's context (kCtxReserved).
+struct HandoverPoint {
+  std::uint32_t program = 0;
+  std::uint32_t insn = 0;       ///< BPF slot where the host goes on
+  std::uint32_t function = 0;   ///< index into CoreImage::functions
+  std::uint16_t registers = 0;  ///< bit r: Rr is in the context; the program reads no other
+  std::string reason;           ///< what the NIC has no unit for: the refusal in full, with source line
+};
+
 /// Words 0..n-1 are a jump table: word p goes to program p of the object (tail calls enter there by
 /// JALR R14, since a prog-array slot holds the program's index plus one), or is a JR R14 where p is not in
 /// the image: the tail call then goes on as if the slot were empty, as on the CPU engines. If some program
@@ -51,6 +80,10 @@ struct CoreImage {
   std::vector<std::uint64_t> words;
   std::vector<CoreOrigin> origins;  ///< for the host only: same size as words
   std::uint32_t entry = 0;
+  // For the host only: what hand-over needs (handover.h).
+  std::vector<CoreFunction> functions;
+  std::vector<CoreReturn> returns;
+  std::vector<HandoverPoint> handovers;
 };
 
 /// What the lowering must know of a map; maps/ fills it from MapDescriptor.
@@ -66,15 +99,43 @@ struct CoreMap {
   std::vector<std::uint32_t> programs{};  ///< prog array: programs in its slots, each once
 };
 
+/// Map types whose bytes the NIC's map memory holds. The others live at the host, and what a program does
+/// with them is handed over.
+constexpr bool nic_has_map_type(MapType type) {
+  switch (type) {
+    case MapType::kArray:
+    case MapType::kPercpuArray:
+    case MapType::kHash:
+    case MapType::kPercpuHash:
+    case MapType::kLruHash:
+    case MapType::kLruPercpuHash:
+    case MapType::kLpmTrie:
+    case MapType::kProgArray:
+    case MapType::kPerfEventArray:
+    case MapType::kArrayOfMaps:
+    case MapType::kHashOfMaps:
+    case MapType::kDevmap:
+    case MapType::kDevmapHash:
+    case MapType::kCpumap:
+    case MapType::kXskmap:
+      return true;
+    default:
+      return false;
+  }
+}
+
 struct LowerOptions {
   std::uint32_t imem_words = 4096;
   std::uint32_t window_bytes = address::kWindowBytes;
+  /// What the NIC has no unit for becomes a hand-over to the host; otherwise it is refused. Only for
+  /// programs with facts.
+  bool handover = false;
 };
 
 /// Lowers program `entry` and all that it can tail-call: the verified programs that prog arrays hold.
 /// \param facts  by program index; an empty one means nothing was proven (conformance plug-in).
 /// \errors kUnsupported, naming instruction, source line and reason, for what the NIC has no means
-///         for; or an image longer than imem_words.
+///         for where there is no hand-over; or an image longer than imem_words.
 Result<CoreImage> lower(const Object& object, std::span<const Facts> facts, std::size_t entry,
                         std::span<const CoreMap> maps, const LowerOptions& options);
 

@@ -24,6 +24,9 @@ enum class Service : std::uint8_t {
 #include <kiln/core_services.def>
 };
 
+/// TRAP with this cause ends nothing: the thread's state goes to the host, which goes on (handover.h).
+inline constexpr std::uint8_t kTrapHandover = 254;
+
 /// Which of core_isa.def's rows a native word is, or nullptr-like `false`: then it is a BPF instruction.
 constexpr bool is_core_insn(const Insn& word) {
   switch (word.opcode) {

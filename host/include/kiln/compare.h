@@ -24,6 +24,7 @@ struct SpeedOptions {
   std::string clock_source = "assumed";  ///< or "given": how the clock was found
   std::uint32_t cores = 1;
   std::uint32_t threads = 8;
+  bool handover = true;  ///< NIC (prepare.h)
   std::string passes = "all";            ///< of the JIT's optimiser
   MeasureOptions measure;
   bool listen = false;  ///< perf event arrays have a listener in every slot (listen_to_events())
@@ -34,6 +35,7 @@ struct EngineReport {
   std::string name;
   std::string skipped;  ///< why it did not run; empty if it did
   std::vector<std::uint64_t> verdicts;  ///< by verdict_index() of the program's type
+  std::uint64_t handovers = 0;  ///< NIC: frames that the host went on with, of those compared
   std::optional<Throughput> speed;
   std::string speed_error;  ///< why there is no speed
 };

@@ -47,6 +47,7 @@ std::string describe_insn(const Program& program, std::uint32_t insn);
 struct EngineOptions {
   std::uint32_t cores = 1;    ///< NIC
   std::uint32_t threads = 8;  ///< NIC, per core
+  bool handover = true;       ///< NIC: the host goes on where it has no unit; else such a program is refused
   std::string passes = "all";  ///< JIT: of its optimiser, ir::PassSet::parse()
 };
 

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 
+#include <kiln/device.h>
 #include <kiln/engine.h>
 
 namespace kiln {
@@ -38,6 +39,14 @@ inline constexpr std::uint32_t kNoPc = 0xffff'ffff;
 
 /// make_interp() with an observer, for lockstep comparison and soundness tests.
 std::unique_ptr<Engine> make_interp(StepObserver observer);
+
+/// The interpreter, to go on where another engine stopped, or to stop so that another can go on.
+class ResumableInterp : public Continuation {
+ public:
+  /// Runs the first `insns` instructions for a frame. \errors kUsage if the program has ended by then; kFault.
+  virtual Result<RunState> suspend(const Frame& frame, std::uint64_t insns) = 0;
+};
+std::unique_ptr<ResumableInterp> make_resumable_interp();
 
 /// Runs raw instructions, unverified, on `memory` (R1 its address, R2 its length), as the conformance
 /// plug-in does; R10 is a 512-byte stack. Returns R0. \errors kFault, kUnsupported.

@@ -66,6 +66,7 @@ struct Outcome {
   std::vector<Event> events = {};  ///< in the order they were written
   std::uint64_t insns = 0;   ///< instructions executed, 0 if the engine does not count
   std::uint64_t cycles = 0;  ///< NIC: clock edges from first fetch to exit, else 0
+  bool handed_over = false;  ///< NIC: the host went on with the program; cycles then include the time it took
   Verdict verdict() const { return code <= 4 ? static_cast<Verdict>(code) : Verdict::kAborted; }
 };
 
@@ -81,7 +82,8 @@ struct Throughput {
   std::vector<double> ns_per_packet;  ///< one per repeat; empty for the NIC
   double cycles_per_packet = 0;       ///< NIC
   double insns_per_packet = 0;        ///< 0 if not counted
-  std::vector<double> latency_cycles; ///< NIC: last beat in to first beat out, one per packet
+  std::vector<double> latency_cycles; ///< NIC: last beat in to first beat out, one per packet that the NIC did alone
+  std::uint64_t handovers = 0;        ///< NIC: of `packets`, those that the host went on with
 };
 
 struct MeasureOptions {

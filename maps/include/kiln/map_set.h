@@ -28,6 +28,8 @@ namespace kiln {
 /// BPF_ANY, BPF_NOEXIST, BPF_EXIST.
 enum UpdateFlags : std::uint64_t { kAny = 0, kNoExist = 1, kExist = 2 };
 
+class DeviceMaps;
+
 class MapSet {
  public:
   /// Lays out and initialises the maps (global data filled, prog-array slots set).
@@ -44,6 +46,8 @@ class MapSet {
   /// A copy has an arena of its own.
   std::span<std::byte> arena() { return arena_.span(); }
   std::span<const std::byte> arena() const { return arena_.span(); }
+  /// Everything of one map in the arena: header, buckets, entries.
+  std::span<std::byte> bytes_of(std::size_t map);
   /// For map_ops.h. REQUIRES: this MapSet stays where it is meanwhile.
   MapView view(std::size_t map) {
     return {arena_.data(), &descriptors_[map], is_shared_ ? &locks_[map] : nullptr};
@@ -62,6 +66,11 @@ class MapSet {
   std::int64_t update(std::size_t map, std::span<const std::byte> key,
                       std::span<const std::byte> value, std::uint64_t flags, std::uint32_t cpu);
   std::int64_t erase(std::size_t map, std::span<const std::byte> key);
+
+  /// What programs do goes to `device` from now on, for the maps that it holds (device.h); nullptr: no
+  /// longer. A copy of this MapSet would go there too.
+  void attach(DeviceMaps* device) { device_ = device; }
+  DeviceMaps* device() const { return device_; }
 
   /// Queues, stacks, Bloom filters: bpf_map_push_elem() and so on. REQUIRES: is_keyless(), value_size bytes.
   std::int64_t push(std::size_t map, std::span<const std::byte> value, std::uint64_t flags);
@@ -141,6 +150,7 @@ class MapSet {
   std::vector<bool> frozen_;
   Arena arena_;
   std::uint32_t cpu_count_ = 1;
+  DeviceMaps* device_ = nullptr;
   bool is_shared_ = false;
 };
 

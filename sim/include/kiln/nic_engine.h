@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <kiln/core_image.h>
+#include <kiln/device.h>
 #include <kiln/engine.h>
 
 namespace kiln {
@@ -42,6 +43,10 @@ struct NicOptions {
   std::uint32_t threads = 8;   ///< enabled on each core; 1 is allowed
   std::uint64_t max_cycles = 10'000'000;  ///< for one frame in exact mode, then kFault
   bool short_frames = false;  ///< takes frames from 1 byte on (raw programs), not from 14
+  /// Makes the one who goes on with what the NIC hands over; without, or without `handover`, a program
+  /// that would need it is refused.
+  std::function<std::unique_ptr<Continuation>()> continuation{};
+  bool handover = true;
 };
 
 /// run() keeps one frame in flight; measure() keeps the NIC full and counts clock edges, after a
@@ -49,7 +54,8 @@ struct NicOptions {
 std::unique_ptr<Engine> make_nic(const NicOptions& options, RetireObserver observer = nullptr);
 
 /// The image that the `nic` engine would load: lowered for the sizes of the simulated NIC.
-Result<CoreImage> lower_for_nic(const VerifiedObject& object, std::size_t entry, const MapSet& maps);
+Result<CoreImage> lower_for_nic(const VerifiedObject& object, std::size_t entry, const MapSet& maps,
+                                bool handover = true);
 
 /// Runs raw instructions on the RTL for the conformance plug-in: `memory` is the packet, R1 its
 /// address, R2 its length. Returns R0. \errors kUnsupported, kFault.

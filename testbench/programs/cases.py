@@ -80,7 +80,7 @@ FEATURES = [
     _feature("longest_prefix", maps=True),
     _feature("longest_prefix_update", kernel_since=(6, 13)),  # flags and full tries
     _feature("loops"),
-    _feature("map_choice"),
+    _feature("map_choice", kernel_varies=("map:in_array", "map:in_hash")),  # ids of inner maps
     _feature("map_errors"),
     _feature("percpu_hash"),
     _feature("redirects", maps=True),

@@ -177,6 +177,8 @@ class CoreBench {
     model_->done_ready_i = 0;
     model_->release_valid_i = 0;
     model_->tx_ready_i = 0;
+    model_->hand_ready_i = 0;  // hand-over is the NIC tests' concern (nic_handover_test.cc)
+    model_->ret_valid_i = 0;
     model_->svc_ready_i = 0;
     model_->rsp_valid_i = 0;
   }

@@ -33,7 +33,8 @@ bool is_alu(const Fields& f) {
 // The native instruction set: the tables without what the lowering replaces.
 bool exists(unsigned opcode) {
   static const std::set<unsigned> kReplaced = {kLD_IMM64, kLD_ABSW, kLD_ABSH, kLD_ABSB,
-                                               kLD_INDW,  kLD_INDH, kLD_INDB};
+                                               kLD_INDW,  kLD_INDH, kLD_INDB,
+                                               kLOAD_ACQUIRE8, kLOAD_ACQUIRE16};  // not carried
   static const std::set<unsigned> kAll = {
 #define KILN_INSN(name, number, ...) number,
 #include <kiln/isa.def>

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <kiln/btf.h>
 
 namespace kiln {
 namespace {
@@ -62,7 +63,7 @@ Result<std::vector<Code>> CpuEngine::decode(const VerifiedObject& object, std::s
       continue;  // a program that was not verified is not tail-called (engine.h)
     }
     const Program& program = object.object->programs[i];
-    auto code = decode_program(program.insns, &program, facts, helper_set(), maps.size());
+    auto code = decode_program(program.insns, &program, facts, helper_set(), maps.size(), object.object->kernel_types.get());
     if (!code) {
       return code.error();
     }
@@ -109,6 +110,12 @@ Result<void> CpuEngine::load(const VerifiedObject& object, std::size_t entry, Ma
   machine->callable.resize(programs_.size());
   for (std::size_t i = 0; i < programs_.size(); ++i) {
     machine->callable[i] = programs_[i].verified;
+  }
+  if (!object.object->btf.empty()) {
+    if (auto types = Btf::parse(object.object->btf)) {
+      types_ = std::make_unique<Btf>(std::move(*types));
+      machine->types = types_.get();
+    }
   }
   runtime_ = std::move(machine);
   if (auto prepared = prepare(object); !prepared) {

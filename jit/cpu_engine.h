@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <kiln/btf.h>
 #include <kiln/engine.h>
 
 #include "helper_runtime.h"
@@ -61,6 +62,7 @@ class CpuEngine : public Engine {
   LowPages pages_;
   FrameMemory frame_;
   FrameRest rest_;
+  std::unique_ptr<Btf> types_;
   std::unique_ptr<HelperRuntime> runtime_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Calls of map_lookup_elem become the lookup itself, where the map is known: an address for arrays, and for hash tables the
-// hash and the comparison for just this key size, by maps/README.md (LOOKUP, find).
+// hash and the comparison for just this key size, by maps/layout.md (LOOKUP, find).
 //
 // The words of the key are loaded at the call, so that a key that was built on the stack never needs to be there. If the result
 // is tested for NULL right away, a hit leads to one side and a miss to the other, and nothing is tested again.

@@ -57,6 +57,7 @@ class IrEmitter {
   // Before and around (ir_emitter.cc).
   void split_critical_edges();
   void fold_addresses();
+  void fold_displacement(ir::Node& n, unsigned part, std::vector<std::uint32_t>& uses);
   void find_detours();
   void find_folded();
   bool foldable_address(const ir::Node& n) const;

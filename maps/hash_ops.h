@@ -2,7 +2,7 @@
 //
 // Hash tables in the arena: hash, per-CPU, LRU, LPM, local storage, and the hashes of devices, sockets, maps.
 //
-// The algorithms of maps/README.md, one function each; map_ops.h chooses between these and arrays.
+// The algorithms of maps/layout.md, one function each; map_ops.h chooses between these and arrays.
 #pragma once
 
 #include <kiln/map_ops.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One barrel core: Threads hardware threads, one frame each, one instruction issued a cycle, in
-// order within a thread, no forwarding and no branch penalty. rtl/README.md has the pipeline, stage
+// order within a thread, no forwarding and no branch penalty. rtl/core.md has the pipeline, stage
 // by stage.
 //
 //   sched > pc f1 f2 id > rf op > x1 x2 x3 x4 > wb

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The retire port: one record for each instruction that completes (rtl/README.md, Retire port).
+// The retire port: one record for each instruction that completes (rtl/interfaces.md, Retire port).
 // Observes only. With Retire = 0 every output is 0 and nothing is left of it.
 //
 // Latency:     the record appears in stage wb, in the cycle of the register write.

@@ -3,7 +3,7 @@
 // One step of CRC-32C over a 64-bit word, as x86's crc32q does it: combinational, one XOR tree per
 // output bit. (A loop of 64 conditional shifts synthesises to a chain four times as slow.)
 //
-// Source: maps/README.md, Keys and hashes (polynomial 0x1EDC6F41, reflected 0x82F63B78).
+// Source: maps/layout.md, Keys and hashes (polynomial 0x1EDC6F41, reflected 0x82F63B78).
 module bpf_crc32c (
   input  logic [31:0] crc_i,
   input  logic [63:0] word_i,

@@ -5,7 +5,7 @@
 //
 // Latency:     rows 0 and 1 are out 3 cycles after fetch_i, row 2 and base_row_o 4 cycles.
 // Reset:       none; a map's descriptor is undefined until the host has written it.
-// Source:      maps/README.md, Descriptor.
+// Source:      maps/layout.md, Descriptor.
 module bpf_map_desc #(
   parameter int Maps    = 64,  // power of two
   parameter int RowBits = 17   // of map memory

@@ -5,7 +5,7 @@
 // chain walker, longest-prefix match, LRU eviction, and the sequencer that drives them. Values are not
 // read here: the answer is an address.
 //
-// Latency:     see rtl/README.md, Map engine.
+// Latency:     see rtl/README.md, What a service costs.
 // Handshake:   a request's key words follow it in the queue and are all there when it is. While
 //              rsp_ready_i is low, another answer may take the place of the one offered.
 // Reset:       rst_ni drops the request under way.

@@ -7,7 +7,7 @@
 // Latency:     5 cycles per entry looked at, and 7 more.
 // Handshake:   start_i only when idle; results hold from done_o (one cycle) to the next start_i.
 // Reset:       rst_ni makes it idle.
-// Source:      maps/README.md, evict.
+// Source:      maps/layout.md, evict.
 module bpf_map_evict #(
   parameter int RowBits = 17
 ) (

@@ -7,7 +7,7 @@
 // Latency:     words + 1 cycles from start_i or again_i to done_o.
 // Handshake:   start_i and again_i only while done_o (again_i's prefix is taken with it); the queue holds all words at start_i.
 // Reset:       rst_ni makes it done, with no key.
-// Source:      maps/README.md, Keys and hashes.
+// Source:      maps/layout.md, Keys and hashes.
 module bpf_map_key (
   input  logic        clk_i,
   input  logic        rst_ni,

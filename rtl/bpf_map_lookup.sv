@@ -12,7 +12,7 @@
 // Throughput:  a lookup in 2 + key words cycles of map memory.
 // Handshake:   key words of the lookup to come are put while slot_valid_o; start_i takes the slot.
 // Reset:       rst_ni drops all contexts.
-// Source:      maps/README.md, find(), LOOKUP.
+// Source:      maps/layout.md, find(), LOOKUP.
 module bpf_map_lookup #(
   parameter int RowBits  = 17,
   parameter int Contexts = 8   // power of two, 2..8

@@ -8,7 +8,7 @@
 //              further one.
 // Handshake:   start_i only when idle and the key is loaded; results hold from done_o on.
 // Reset:       rst_ni makes it idle.
-// Source:      maps/README.md, LOOKUP (LPM).
+// Source:      maps/layout.md, LOOKUP (LPM).
 module bpf_map_lpm #(
   parameter int RowBits = 17
 ) (

@@ -2,13 +2,13 @@
 //
 // The sequence of each map operation: which unit runs, what is written where, what is answered. Lookups
 // in hash tables are handed to bpf_map_lookup; what may change a table waits until those are done, and then
-// has map memory to itself. The writes are exactly those that maps/README.md lists, so that the arena stays
+// has map memory to itself. The writes are exactly those that maps/layout.md lists, so that the arena stays
 // equal to the C++ maps' byte for byte.
 //
-// Latency:     see rtl/README.md, Map engine.
+// Latency:     see rtl/README.md, What a service costs.
 // Handshake:   the answer holds until taken.
 // Reset:       rst_ni makes it idle.
-// Source:      maps/README.md, Operations; errno numbers of Linux.
+// Source:      maps/layout.md, Operations; errno numbers of Linux.
 module bpf_map_seq #(
   parameter int RowBits = 17
 ) (

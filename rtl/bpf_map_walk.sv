@@ -7,7 +7,7 @@
 // Latency:     per entry 2 cycles for its address, then 4 + key words; 5 for the bucket.
 // Handshake:   start_i only when idle; results hold from done_o (one cycle) to the next start_i.
 // Reset:       rst_ni makes it idle.
-// Source:      maps/README.md, find().
+// Source:      maps/layout.md, find().
 module bpf_map_walk #(
   parameter int RowBits = 17
 ) (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The block that a user instantiates: frames in, XDP programs on Cores x Threads hardware threads,
-// frames out in order, one AXI4-Lite slave. rtl/README.md documents parameters, ports and registers.
+// frames out in order, one AXI4-Lite slave. rtl/interfaces.md documents parameters, ports and registers.
 //
 // This file only joins modules. Reset: rst_ni, synchronous; afterwards nothing runs until the host
 // sets RUN.

@@ -41,7 +41,7 @@ struct NicInputs {
   std::uint64_t host_data = 0;
 };
 
-/// The verdict port: one record per frame (rtl/README.md).
+/// The verdict port: one record per frame (rtl/interfaces.md).
 struct VerdictRecord {
   std::uint32_t seq = 0, code = 0, redirect = 0;
   std::uint16_t redirect_map = 0;

@@ -2,7 +2,7 @@
 //
 // Map operations: arrays are done here, by address; hash kinds by the map engine's services.
 //
-// Source of the rules: maps/README.md (Operations), which follows kernel/bpf/arraymap.c and hashtab.c.
+// Source of the rules: maps/layout.md (Operations), which follows kernel/bpf/arraymap.c and hashtab.c.
 #include <cerrno>
 
 #include "gen.h"

@@ -89,6 +89,9 @@ class KernelEngine final : public Engine {
     bool has_frags = false;
     bool makes_metadata = false;  ///< then each run asks for the context afterwards
     std::uint32_t cpu = 0;
+    const Object* object = nullptr;
+    std::size_t entry_index = 0;
+    std::unique_ptr<kernel::Meter> meter = {};  ///< made by the first measure()
   };
 
   static Result<void> check(const VerifiedObject& object, std::size_t entry, const MapSet& maps,
@@ -189,6 +192,8 @@ Result<void> KernelEngine::load(const VerifiedObject& object, std::size_t entry,
               .programs = {},
               .empty = std::move(empty).value()};
   state.cpu = kernel::choose_cpu();
+  state.object = object.object;
+  state.entry_index = entry;
   state.type = object.object->programs[entry].type;
   state.has_frags = object.object->programs[entry].has_frags;
   state.makes_metadata = makes_metadata(*object.object);
@@ -259,7 +264,12 @@ Result<Throughput> KernelEngine::measure(std::span<const Frame> frames,
     KILN_TRY(check_frame(*state_, frame));
   }
   const kernel::PinnedTo pinned(state_->cpu);
-  return kernel::measure(state_->entry, state_->empty.get(), frames, options);
+  if (!state_->meter) {
+    state_->meter = std::make_unique<kernel::Meter>(
+        kernel::MeterTarget{.object = *state_->object, .entry = state_->entry_index, .maps = state_->maps.fds(),
+                            .program = state_->entry, .empty = state_->empty.get()});
+  }
+  return state_->meter->measure(frames, options);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 // The engine: verdicts, frames, tail calls, redirects, refusals, measuring.
 #include "test_object.h"
 
+#include <algorithm>
+
 namespace kiln::kernel::test {
 namespace {
 
@@ -303,6 +305,29 @@ TEST_F(KernelEngine, MeasuringAProgramThatChangesTheFrame) {
   const double ns = median_ns(object({program(grow + additions(1000))}), frame(60));
   std::printf("adjust_head and 1000 multiplications: %.1f ns\n", ns);
   EXPECT_GT(ns, 100);
+}
+
+/// A time to live that would run out after a few repeats, were it not put back before each.
+TEST_F(KernelEngine, MeasuringPutsTheFrameBack) {
+  const std::string count_down =
+      "r2 = *(u32 *)(r1 + 0)\nr3 = *(u32 *)(r1 + 4)\nr4 = r2\nr4 += 14\nif r4 > r3 goto out\n"
+      "r5 = *(u8 *)(r2 + 8)\nif r5 == 0 goto out\nr5 += -1\n*(u8 *)(r2 + 8) = r5\n";
+  std::string work = additions(1000);
+  work.resize(work.rfind("exit"));
+  const double ns = median_ns(object({program(count_down + work + "out:\nr0 = 1\nexit\n")}), frame(60));
+  std::printf("1000 multiplications before the count is out: %.1f ns\n", ns);
+  EXPECT_GT(ns, 100);
+}
+
+/// Cut behind and grown in front, as an ICMP answer is.
+TEST_F(KernelEngine, MeasuringPutsBothEndsBack) {
+  const std::string answer = "r6 = r1\nr2 = -40\ncall 65\nr1 = r6\nr2 = -28\ncall 44\n";
+  Running r(object({program(answer + additions(1000))}));
+  ASSERT_TRUE(r.load());
+  auto measured = r.engine->measure(std::vector<Frame>(1, frame(128)), {.repeats = 3, .seconds_per_round = 0.01});
+  ASSERT_TRUE(measured) << measured.error().message;
+  EXPECT_GT(measured->packets, 3000u) << "single runs were measured, the frame was not put back";
+  EXPECT_GT(measured->ns_per_packet[1], 100);
 }
 
 }  // namespace

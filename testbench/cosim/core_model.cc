@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Meanings are those of core_isa.def, core_services.def and rtl/README.md; BPF's operators are the
+// Meanings are those of core_isa.def, core_services.def and rtl/core.md; BPF's operators are the
 // interpreter's own (jit/arithmetic.h).
 #include "core_model.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What one hardware thread should do, instruction by instruction: the reference that the core's
-// retire port is checked against. Written from RFC 9669, core_isa.def and rtl/README.md; it shares
+// retire port is checked against. Written from RFC 9669, core_isa.def and rtl/core.md; it shares
 // no code with the engines.
 #pragma once
 

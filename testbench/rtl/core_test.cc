@@ -337,7 +337,7 @@ TYPED_TEST(CoreTest, Throughput) {
   }
 }
 
-// The table "Latencies" of rtl/README.md. Counted from the issue, the cycle in stage pc, which is
+// The table "Latencies" of rtl/core.md. Counted from the issue, the cycle in stage pc, which is
 // one after the pick; `end` is the cycle of EXIT in wb, 10 after its issue.
 TYPED_TEST(CoreTest, Latencies) {
   auto& bench = this->bench;

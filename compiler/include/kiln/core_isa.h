@@ -2,7 +2,7 @@
 //
 // The core's own instructions and services (core_isa.def, core_services.def) as enumerations.
 //
-// What a word means is said in those tables and in rtl/README.md; here are only the names that the
+// What a word means is said in those tables and in rtl/core.md; here are only the names that the
 // lowering, the listing and test models share.
 #pragma once
 

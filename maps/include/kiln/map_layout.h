@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The bytes of every map in the arena: the one layout that the C++ maps and the NIC's map engine
-// share. maps/README.md is the format page; this header is what code includes.
+// share. maps/layout.md is the format page; this header is what code includes.
 //
 // All maps of an object lie in one arena of little-endian bytes. An address a program sees is
 // address::kMap + arena offset. Each map has a MapDescriptor (sixteen 32-bit words, what the driver

@@ -3,7 +3,7 @@
 // The operations on one map, on nothing but its descriptor and the arena's bytes.
 //
 // Among them the requests that the NIC's map engine serves (core_services.def), with the same memory
-// writes (maps/README.md), so that either side can be checked against the other. MapSet builds the
+// writes (maps/layout.md), so that either side can be checked against the other. MapSet builds the
 // helper functions from them; machine code may call them directly. Between map_prepare() and
 // map_commit() the caller writes the value.
 //

@@ -23,7 +23,7 @@ struct NicConfiguration {
 };
 std::span<const NicConfiguration> nic_configurations();
 
-/// One record of the retire port (rtl/README.md).
+/// One record of the retire port (rtl/interfaces.md).
 struct RetireRecord {
   std::uint8_t core, thread;
   std::uint32_t seq;

@@ -22,18 +22,18 @@ constexpr std::uint32_t kKeys = 61;
 constexpr const char* kProgram =
     "r6 = *(u32 *)(r1 +0)\n"
     // array[0] += 1, atomically
-    "*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -4\nr1 = map[idx:0]\ncall bpf_map_lookup_elem#1\nif r0 == 0 goto pc+42\nr1 = 1\nlock *(u64 *)(r0 +0) += r1\n"
+    "*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -4\nr1 = map[idx:0]\ncall bpf_map_lookup_elem#1\nif r0 == 0 goto out\nr1 = 1\nlock *(u64 *)(r0 +0) += r1\n"
     // hash[key] += 1, inserted if it is not there; whoever was quicker, it is there afterwards
     "r7 = *(u8 *)(r6 +0)\n*(u32 *)(r10 -4) = r7\n*(u64 *)(r10 -16) = 0\n"
-    "r2 = r10\nr2 += -4\nr1 = map[idx:1]\ncall bpf_map_lookup_elem#1\nif r0 != 0 goto pc+13\n"
+    "r2 = r10\nr2 += -4\nr1 = map[idx:1]\ncall bpf_map_lookup_elem#1\nif r0 != 0 goto found\n"
     "r2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\nr4 = 1\nr1 = map[idx:1]\ncall bpf_map_update_elem#2\n"
     "r2 = r10\nr2 += -4\nr1 = map[idx:1]\ncall bpf_map_lookup_elem#1\n"
-    "if r0 == 0 goto pc+18\nr1 = 1\nlock *(u64 *)(r0 +0) += r1\n"
+    "if r0 == 0 goto out\nfound:\nr1 = 1\nlock *(u64 *)(r0 +0) += r1\n"
     // the LRU map, whose elements come and go
     "r2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\nr4 = 0\nr1 = map[idx:2]\ncall bpf_map_update_elem#2\n"
     // percpu[0] += 1, plainly
-    "*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -4\nr1 = map[idx:3]\ncall bpf_map_lookup_elem#1\nif r0 == 0 goto pc+3\nr1 = *(u64 *)(r0 +0)\nr1 += 1\n"
-    "*(u64 *)(r0 +0) = r1\nr0 = 2\nexit\n";
+    "*(u32 *)(r10 -4) = 0\nr2 = r10\nr2 += -4\nr1 = map[idx:3]\ncall bpf_map_lookup_elem#1\nif r0 == 0 goto out\nr1 = *(u64 *)(r0 +0)\nr1 += 1\n"
+    "*(u64 *)(r0 +0) = r1\nr0 = 2\nexit\nout:\nr0 = 0\nexit\n";
 
 MapSpec map_spec(const char* name, MapType type, std::uint32_t entries) {
   MapSpec spec;

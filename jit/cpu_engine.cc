@@ -82,6 +82,10 @@ Result<void> CpuEngine::load(const VerifiedObject& object, std::size_t entry, Ma
   }
   programs_ = std::move(*programs);
   entry_ = entry;
+  types_.reset();
+  if (auto types = Btf::parse(object.object->btf)) {
+    types_ = std::make_shared<const Btf>(std::move(*types));
+  }
   KILN_TRY(make_machine(object.object->programs[entry], std::make_shared<MapSet>(std::move(maps)), environment));
   if (auto prepared = prepare(object); !prepared) {
     runtime_.reset();
@@ -120,12 +124,7 @@ Result<void> CpuEngine::make_machine(const Program& program, std::shared_ptr<Map
   for (std::size_t i = 0; i < programs_.size(); ++i) {
     machine->callable[i] = programs_[i].verified;
   }
-  if (!object.object->btf.empty()) {
-    if (auto types = Btf::parse(object.object->btf)) {
-      types_ = std::make_unique<Btf>(std::move(*types));
-      machine->types = types_.get();
-    }
-  }
+  machine->types = types_.get();
   runtime_ = std::move(machine);
   return {};
 }
@@ -143,6 +142,7 @@ Result<std::unique_ptr<Engine>> CpuEngine::sibling(std::uint32_t cpu) {
   environment.cpu = cpu;
   other->programs_ = programs_;
   other->entry_ = entry_;
+  other->types_ = types_;
   KILN_TRY(other->make_machine(*programs_[entry_].program, runtime_->owned_maps, environment));
   KILN_TRY(other->adopt(*this));
   return std::unique_ptr<Engine>(std::move(other));

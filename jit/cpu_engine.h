@@ -69,7 +69,7 @@ class CpuEngine : public Engine {
   LowPages pages_;
   FrameMemory frame_;
   FrameRest rest_;
-  std::unique_ptr<Btf> types_;
+  std::shared_ptr<const Btf> types_;  ///< the object's own, if it has any
   std::unique_ptr<HelperRuntime> runtime_;
 };
 

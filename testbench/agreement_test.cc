@@ -66,9 +66,10 @@ std::vector<Subject> subjects() {
   return all;
 }
 
-/// The kernels that CPU engines are measured with.
+/// The kernels and map operations that CPU engines are measured with.
 std::vector<Subject> kernels() {
   std::vector<Subject> all;
+  add_programs(fs::path(KILN_BUILD_DIR) / "programs" / "operations", ".bpf.o", all);
   add_programs(fs::path(KILN_BUILD_DIR) / "programs" / "kernels", ".bpf.o", all);
   std::sort(all.begin(), all.end(), [](const Subject& a, const Subject& b) { return a.name < b.name; });
   return all;

@@ -61,10 +61,35 @@ void IrEmitter::fold_addresses() {
         n.in[1] = sum.in[1];
         n.scale = 0;
         sum.block = kNone;
+        for (unsigned i = 0; i < 2; ++i) {
+          fold_displacement(n, i, uses);
+        }
       }
     }
+  }
+  for (const BlockId block : f_.order) {
     std::erase_if(f_.blocks[block].nodes, [&](Id id) { return f_.nodes[id].block == kNone; });
   }
+}
+
+/// A part of an address that has a constant added gives it to the displacement.
+void IrEmitter::fold_displacement(ir::Node& n, unsigned part, std::vector<std::uint32_t>& uses) {
+  constexpr std::int64_t kFar = 0x4000'0000;
+  ir::Node& sum = f_.nodes[n.in[part]];
+  if (sum.op != IrOp::kAdd || sum.bits != 64 || !f_.is_constant(sum.in[1])) {
+    return;
+  }
+  const auto displacement = n.imm + static_cast<std::int64_t>(f_.value(sum.in[1]));
+  if (displacement < -kFar || displacement > kFar) {
+    return;
+  }
+  if (--uses[n.in[part]] == 0) {
+    sum.block = kNone;
+  } else {
+    ++uses[sum.in[0]];
+  }
+  n.imm = displacement;
+  n.in[part] = sum.in[0];
 }
 
 /// Loads that become the memory operand of the one instruction that uses them, in the same block, if nothing in between may
@@ -205,7 +230,7 @@ void IrEmitter::emit_block(std::size_t at) {
   const BlockId block = f_.order[at];
   const auto& preds = f_.blocks[block].preds;
   if (f_.blocks[block].loop_depth != 0 && preds.size() > 1 && f_.blocks[preds[0]].loop_depth < f_.blocks[block].loop_depth) {
-    as_.align(asmjit::AlignMode::kCode, 16);  // a loop starts here
+    as_.align(asmjit::AlignMode::kCode, 32);  // a loop starts here
   }
   as_.bind(labels_[block]);
   for (const Id id : f_.blocks[block].nodes) {

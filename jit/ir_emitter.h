@@ -45,6 +45,7 @@ class IrEmitter : private PlacedFunction {
   using Mem = asmjit::x86::Mem;
   // Before and around (ir_emitter.cc).
   void fold_addresses();
+  void fold_displacement(ir::Node& n, unsigned part, std::vector<std::uint32_t>& uses);
   void find_folded();
   bool foldable_address(const ir::Node& n) const;
   bool fold(Id load, unsigned bits);

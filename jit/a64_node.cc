@@ -23,6 +23,14 @@ namespace {
 constexpr std::uint8_t kOr = 0x40, kAnd = 0x50, kXor = 0xa0, kExchange = 0xe0;  // Node::aux of atomics
 constexpr unsigned kBarrierInner = 0xb;                                          // dmb ish
 
+/// STXR, or STLXR with `release`: the low 32 or all 64 bits of `value` to [x16], and to w`status` whether that failed. asmjit 1.9
+/// does not know these with a value of 64 bits.
+void store_exclusive(a64::Assembler& as, unsigned status, const a64::Gp& value, bool release) {
+  constexpr std::uint32_t kStxr = 0x8800'7c00 | 16 << 5, kDouble = 1u << 30, kRelease = 1u << 15;
+  const std::uint32_t word = kStxr | (value.isGpX() ? kDouble : 0) | (release ? kRelease : 0) | status << 16 | value.id();
+  as.embed(&word, sizeof word);
+}
+
 }  // namespace
 
 void A64Function::node(Id id) {
@@ -228,7 +236,7 @@ void A64Function::atomic(Id id) {
     case kXor: as_.eor(now, old, value); break;
     default: as_.add(now, old, value);
   }
-  n.fetches ? as_.stlxr(a64::w17, now, at) : as_.stxr(a64::w17, now, at);
+  store_exclusive(as_, 17, now, n.fetches);
   as_.cbnz(a64::w17, again);
   if (n.fetches) {  // what returns a value is ordered with everything around it
     as_.dmb(imm(kBarrierInner));
@@ -246,7 +254,7 @@ void A64Function::cmpxchg(Id id) {
   as_.ldaxr(old, at);
   as_.cmp(old, expected);
   as_.b_ne(done);
-  as_.stlxr(a64::w15, value, at);
+  store_exclusive(as_, 15, value, true);
   as_.cbnz(a64::w15, again);
   as_.bind(done);
   as_.dmb(imm(kBarrierInner));

@@ -26,6 +26,22 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMostFrames = 120;
 constexpr std::uint64_t kRandomPrograms = 1500;
 
+/// The JIT a second time, at other addresses: what differs between the two is an address, which the interpreter has others of.
+bool tells_addresses(const VerifiedObject& verified, std::size_t entry, const MapSet& maps, const std::vector<Frame>& frames) {
+  const auto one = make_jit(), other = make_jit();
+  if (!one->load(verified, entry, MapSet(maps), {}) || !other->load(verified, entry, MapSet(maps), {})) {
+    return false;
+  }
+  for (const Frame& frame : frames) {
+    const auto a = one->run(frame), b = other->run(frame);
+    if (!a || !b || a->code != b->code || a->frame != b->frame) {
+      return true;
+    }
+  }
+  const auto a = one->maps(), b = other->maps();
+  return a && b && !std::ranges::equal(a->arena(), b->arena());
+}
+
 /// What differs, or nothing. `refused` counts programs that the JIT has no code for on this processor.
 std::optional<std::string> compare(const VerifiedObject& verified, std::size_t entry, const MapSet& maps,
                                    const std::vector<Frame>& frames, std::size_t& refused) {
@@ -101,7 +117,7 @@ TEST(CpuAgreement, BundledPrograms) {
 }
 
 TEST(CpuAgreement, RandomPrograms) {
-  std::size_t programs = 0, refused = 0;
+  std::size_t programs = 0, refused = 0, not_comparable = 0;
   for (std::uint64_t seed = 1; seed <= kRandomPrograms; ++seed) {
     Object object = verifier::standard_object();
     object.programs = {verifier::random_program(seed)};
@@ -115,10 +131,16 @@ TEST(CpuAgreement, RandomPrograms) {
     ASSERT_TRUE(maps) << maps.error().message;
     ++programs;
     const auto failure = compare(verified, 0, *maps, random_frames(seed), refused);
+    if (failure && tells_addresses(verified, 0, *maps, random_frames(seed))) {
+      ++not_comparable;
+      continue;
+    }
     EXPECT_FALSE(failure) << "seed " << seed << ": " << *failure;
   }
-  std::cout << programs << " random programs, " << refused << " of them without code for this processor\n";
+  std::cout << programs << " random programs, " << refused << " of them without code for this processor, " << not_comparable
+            << " that tell addresses\n";
   EXPECT_GT(programs, kRandomPrograms / 5);
+  EXPECT_LT(10 * not_comparable, programs);
 }
 
 }  // namespace

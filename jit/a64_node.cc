@@ -270,7 +270,8 @@ void A64Function::call(Id id) {
     moves.push_back({{Place::kRegister, kA64Registers.arguments[i]}, place(f_.list(id)[i])});
   }
   move_all(std::move(moves));
-  const HelperFunction helper = n.aux != 0 ? direct_helper(n.aux) : helper_function(static_cast<std::uint32_t>(n.imm));
+  const auto form = static_cast<DirectForm>(n.aux);
+  const HelperFunction helper = form != DirectForm::kNone ? direct_helper(form) : helper_function(static_cast<std::uint32_t>(n.imm));
   load_constant(16, reinterpret_cast<std::uintptr_t>(helper));
   as_.blr(a64::x16);
   finish(id, a64::x0);

@@ -8,6 +8,7 @@
 #include "kfunc_call.h"
 
 #include "checker.h"
+#include "kernel_names.h"
 #include "helper_rules.h"
 
 namespace kiln::verifier {

@@ -53,4 +53,20 @@ const KfuncInfo* find_kfunc(std::string_view name) {
   return found != std::end(kKfuncs) && found->name == name ? &*found : nullptr;
 }
 
+const char* kfunc_not_followed(std::string_view name) {
+  if (name.starts_with("bpf_list_") || name.starts_with("bpf_rbtree_") || name == "bpf_refcount_acquire_impl") {
+    return "lists and trees";
+  }
+  if (name.starts_with("bpf_percpu_obj_")) {
+    return "per-CPU objects";
+  }
+  if (name == "bpf_throw") {
+    return "exceptions";
+  }
+  if (name.starts_with("bpf_task_work_")) {
+    return "task work";
+  }
+  return nullptr;
+}
+
 }  // namespace kiln::verifier

@@ -36,5 +36,7 @@ struct KfuncInfo {
 
 /// nullptr: no program may call it, or Kiln does not know it.
 const KfuncInfo* find_kfunc(std::string_view name);
+/// Why this verifier can't follow a call of the function; nullptr: it can.
+const char* kfunc_not_followed(std::string_view name);
 
 }  // namespace kiln::verifier

@@ -143,7 +143,8 @@ void Checker::store_fixed(const MemoryAccess& a, u32 frame, s64 off) {
     written_frame_ = frame;
     written_slots_ = u64{1} << slot_of(off);
   }
-  if (value != nullptr && first == 0) {
+  const bool keeps = value != nullptr && value->type != RegType::kDynptr;  // a callback's dynptr can't be kept
+  if (keeps && first == 0) {
     const bool fits = value->is_pointer() || value->bounds.width() <= a.bytes * 8;
     if (fits) {
       link_copies(*value);

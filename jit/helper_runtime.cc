@@ -11,10 +11,11 @@
 
 namespace kiln {
 
-HelperRuntime::HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind,
+HelperRuntime::HelperRuntime(FrameMemory& frame_memory, std::shared_ptr<MapSet> map_set, const Environment& env, AddressSpaceKind kind,
                              ProgramType program_type)
     : frame(frame_memory),
-      maps(std::move(map_set)),
+      owned_maps(std::move(map_set)),
+      maps(*owned_maps),
       memory(frame, maps, kind),
       environment(env),
       objects(SocketTable::bytes(environment.network.sockets) + kLoanBytes),

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -65,13 +66,15 @@ inline constexpr std::size_t kMaxEvents = 1024;  ///< kept per run; more are cou
 class Device;
 
 struct HelperRuntime : MachineState {
-  HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind,
+  /// \param map_set  several machines may have the same, if it is shared (MapSet::share()).
+  HelperRuntime(FrameMemory& frame_memory, std::shared_ptr<MapSet> map_set, const Environment& env, AddressSpaceKind kind,
                 ProgramType program_type = ProgramType::kXdp);
   HelperRuntime(const HelperRuntime&) = delete;
   HelperRuntime& operator=(const HelperRuntime&) = delete;
 
   FrameMemory& frame;
-  MapSet maps;
+  std::shared_ptr<MapSet> owned_maps;
+  MapSet& maps;
   AddressSpace memory;
   Environment environment;
   std::vector<std::byte> objects;  ///< sockets, then room for loans

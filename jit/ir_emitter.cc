@@ -61,10 +61,35 @@ void IrEmitter::fold_addresses() {
         n.in[1] = sum.in[1];
         n.scale = 0;
         sum.block = kNone;
+        for (unsigned i = 0; i < 2; ++i) {
+          fold_displacement(n, i, uses);
+        }
       }
     }
+  }
+  for (const BlockId block : f_.order) {
     std::erase_if(f_.blocks[block].nodes, [&](Id id) { return f_.nodes[id].block == kNone; });
   }
+}
+
+/// A part of an address that has a constant added gives it to the displacement.
+void IrEmitter::fold_displacement(ir::Node& n, unsigned part, std::vector<std::uint32_t>& uses) {
+  constexpr std::int64_t kFar = 0x4000'0000;
+  ir::Node& sum = f_.nodes[n.in[part]];
+  if (sum.op != IrOp::kAdd || sum.bits != 64 || !f_.is_constant(sum.in[1])) {
+    return;
+  }
+  const auto displacement = n.imm + static_cast<std::int64_t>(f_.value(sum.in[1]));
+  if (displacement < -kFar || displacement > kFar) {
+    return;
+  }
+  if (--uses[n.in[part]] == 0) {
+    sum.block = kNone;
+  } else {
+    ++uses[sum.in[0]];
+  }
+  n.imm = displacement;
+  n.in[part] = sum.in[0];
 }
 
 /// Loads that become the memory operand of the one instruction that uses them, in the same block, if nothing in between may
@@ -82,9 +107,13 @@ void IrEmitter::find_folded() {
     ir::for_operands(f_.blocks[block].end, [&](Id& in) { ++uses[in]; });
   }
   for (const BlockId block : f_.order) {
+    find_updates(block, uses);
     open_.clear();
     for (const Id id : f_.blocks[block].nodes) {
       const ir::Node& n = f_.nodes[id];
+      if (folded_[id]) {
+        continue;
+      }
       fold_operand(id);
       if (n.op == IrOp::kLoad) {
         if (uses[id] == 1 && !n.is_signed && foldable_address(n)) {
@@ -102,6 +131,46 @@ void IrEmitter::find_folded() {
       fold(end.a, end.bits);
     }
   }
+}
+
+/// A load, an operation on it and the store of the result to the same place: one instruction that changes memory.
+void IrEmitter::find_updates(BlockId block, const std::vector<std::uint32_t>& uses) {
+  const auto& nodes = f_.blocks[block].nodes;
+  for (std::size_t at = 0; at < nodes.size(); ++at) {
+    const ir::Node& store = f_.nodes[nodes[at]];
+    if (store.op != IrOp::kStore || store.size < 4 || f_.is_constant(store.in[2]) || !foldable_address(store)) {
+      continue;
+    }
+    const Id value = store.in[2];
+    const ir::Node& n = f_.nodes[value];
+    const bool commutes = n.op == IrOp::kAdd || n.op == IrOp::kAnd || n.op == IrOp::kOr || n.op == IrOp::kXor;
+    if ((!commutes && n.op != IrOp::kSub) || n.block != block || uses[value] != 1 || n.bits < store.size * 8u) {
+      continue;
+    }
+    for (unsigned i = 0; i < (commutes ? 2u : 1u); ++i) {
+      const Id load = n.in[i];
+      const ir::Node& l = f_.nodes[load];
+      if (l.op == IrOp::kLoad && l.block == block && uses[load] == 1 && l.size == store.size && l.in[0] == store.in[0] &&
+          l.in[1] == store.in[1] && l.scale == store.scale && l.imm == store.imm && load != n.in[1 - i] && is_undisturbed(block, load, at)) {
+        folded_[load] = folded_[value] = true;
+        break;
+      }
+    }
+  }
+}
+
+/// Whether nothing between the load and node number `until` of the block may write what it reads.
+bool IrEmitter::is_undisturbed(BlockId block, Id load, std::size_t until) const {
+  const auto& nodes = f_.blocks[block].nodes;
+  const ir::Access access = ir::access_of(f_, load);
+  for (std::size_t i = until; i-- > 0 && nodes[i] != load;) {
+    const IrOp op = f_.nodes[nodes[i]].op;
+    const bool call = op == IrOp::kCall || op == IrOp::kCallLocal || op == IrOp::kTailCall;
+    if (call || (op != IrOp::kLoad && ir::is_access(op) && ir::may_alias(ir::access_of(f_, nodes[i]), access))) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /// An index and a base that doesn't fit the displacement would need both scratch registers.
@@ -205,7 +274,7 @@ void IrEmitter::emit_block(std::size_t at) {
   const BlockId block = f_.order[at];
   const auto& preds = f_.blocks[block].preds;
   if (f_.blocks[block].loop_depth != 0 && preds.size() > 1 && f_.blocks[preds[0]].loop_depth < f_.blocks[block].loop_depth) {
-    as_.align(asmjit::AlignMode::kCode, 16);  // a loop starts here
+    as_.align(asmjit::AlignMode::kCode, 32);  // a loop starts here
   }
   as_.bind(labels_[block]);
   for (const Id id : f_.blocks[block].nodes) {

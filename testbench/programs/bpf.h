@@ -59,6 +59,9 @@ struct xdp_md {
 /* A context field that is a packet address. */
 #define PACKET(field) ((void*)(long)(field))
 
+#ifdef KILN_NATIVE
+#include "native.h"
+#else
 static void* (*const bpf_map_lookup_elem)(void* map, const void* key) = (void*)1;
 static long (*const bpf_map_update_elem)(void* map, const void* key, const void* value,
                                          __u64 flags) = (void*)2;
@@ -74,6 +77,7 @@ static long (*const bpf_xdp_adjust_head)(struct xdp_md* ctx, int delta) = (void*
 static long (*const bpf_redirect_map)(void* map, __u64 key, __u64 flags) = (void*)51;
 static long (*const bpf_xdp_adjust_meta)(struct xdp_md* ctx, int delta) = (void*)54;
 static long (*const bpf_xdp_adjust_tail)(struct xdp_md* ctx, int delta) = (void*)65;
+#endif
 
 /* Constants and variables between host and network byte order. */
 #define HTONS(x) ((__u16)__builtin_bswap16((__u16)(x)))

@@ -133,12 +133,14 @@ void IrEmitter::find_folded() {
   }
 }
 
-/// A load, an operation on it and the store of the result to the same place: one instruction that changes memory.
+/// A load, an operation on it and the store of the result to the same place: one instruction that changes memory. Only at fixed
+/// addresses (global data): elsewhere processors rename what was just stored, and see through three instructions, but not one.
 void IrEmitter::find_updates(BlockId block, const std::vector<std::uint32_t>& uses) {
   const auto& nodes = f_.blocks[block].nodes;
   for (std::size_t at = 0; at < nodes.size(); ++at) {
     const ir::Node& store = f_.nodes[nodes[at]];
-    if (store.op != IrOp::kStore || store.size < 4 || f_.is_constant(store.in[2]) || !foldable_address(store)) {
+    if (store.op != IrOp::kStore || store.size < 4 || f_.is_constant(store.in[2]) || !f_.is_constant(store.in[0]) ||
+        store.in[1] != kNone) {
       continue;
     }
     const Id value = store.in[2];
@@ -320,7 +322,9 @@ asmjit::Label IrEmitter::target(BlockId block) { return labels_[leads_to_[block]
 void IrEmitter::branch(const ir::Terminator& end, BlockId next) {
   ir::Cond cond = end.cond;
   BlockId to = end.to[0], otherwise = end.to[1];
-  if (leads_to_[to] == next) {
+  // What does not follow is jumped to; if neither follows, the way round a loop is the one with a single jump.
+  const bool neither = leads_to_[to] != next && leads_to_[otherwise] != next;
+  if (leads_to_[to] == next || (neither && f_.blocks[otherwise].loop_depth > f_.blocks[to].loop_depth)) {
     std::swap(to, otherwise);
     cond = ir::negated(cond);
   }

@@ -34,8 +34,10 @@ void PlacedFunction::split_critical_edges() {
       f_.blocks[middle].loop_depth = std::min(f_.blocks[from].loop_depth, f_.blocks[to].loop_depth);
       f_.replace_pred(to, from, middle);
       f_.blocks[from].end.to[i] = middle;
-      const bool other_goes_on = at + 1 < f_.order.size() && f_.blocks[from].end.to[1 - i] == f_.order[at + 1];
-      (other_goes_on && !passed[to] ? aside : order).push_back(middle);
+      const BlockId other = f_.blocks[from].end.to[1 - i];
+      const bool other_goes_on = at + 1 < f_.order.size() && other == f_.order[at + 1];
+      const bool goes_round = passed[to] && f_.blocks[other].loop_depth < f_.blocks[from].loop_depth;
+      (other_goes_on && !goes_round ? aside : order).push_back(middle);
     }
   }
   order.insert(order.end(), aside.begin(), aside.end());

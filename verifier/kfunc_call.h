@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include <kiln/btf.h>
+#include <kiln/kfuncs.h>
 #include <kiln/program.h>
 
-#include "kfuncs.h"
 #include "state.h"
 
 namespace kiln::verifier {
@@ -26,5 +26,8 @@ struct KfuncCall {
   u32 result_size = 0;
   bool iterator_in_rcu = false;
 };
+
+/// Why this verifier can't follow a call of the function; nullptr: it can.
+const char* kfunc_not_followed(std::string_view name);
 
 }  // namespace kiln::verifier

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kfuncs.h"
+#include <kiln/kfuncs.h>
 
 #include <algorithm>
 #include <iterator>
 
-namespace kiln::verifier {
+namespace kiln {
 namespace {
 
 template <typename... Types>
@@ -14,7 +14,7 @@ constexpr ProgramSet set_of(Types... types) {
 
 namespace columns {
 
-constexpr u16 none = 0, acquires = kKfAcquires, releases = kKfReleases, null = kKfMayBeNull, trusted = kKfTrusted,
+constexpr std::uint16_t none = 0, acquires = kKfAcquires, releases = kKfReleases, null = kKfMayBeNull, trusted = kKfTrusted,
               rcu = kKfRcu, sleeps = kKfSleeps, fastcall = kKfFastcall, iter_new = kKfIterNew,
               iter_next = kKfIterNext, iter_destroy = kKfIterDestroy, rcu_section = kKfRcuProtected;
 
@@ -41,11 +41,14 @@ constexpr ProgramSet tracing =
 using namespace columns;  // the table's words
 
 constexpr KfuncInfo kKfuncs[] = {
-#define KILN_KFUNC(name, flags, programs) {#name, static_cast<u16>(flags), (programs) | elsewhere},
-#include "kfuncs.def"
+#define KILN_KFUNC(name, engines, flags, programs) \
+  {#name, engines, static_cast<std::uint16_t>(flags), (programs) | elsewhere},
+#include <kiln/kfuncs.def>
 };
 
 }  // namespace
+
+std::span<const KfuncInfo> kfunc_table() { return kKfuncs; }
 
 const KfuncInfo* find_kfunc(std::string_view name) {
   const auto found = std::lower_bound(std::begin(kKfuncs), std::end(kKfuncs), name,
@@ -53,20 +56,4 @@ const KfuncInfo* find_kfunc(std::string_view name) {
   return found != std::end(kKfuncs) && found->name == name ? &*found : nullptr;
 }
 
-const char* kfunc_not_followed(std::string_view name) {
-  if (name.starts_with("bpf_list_") || name.starts_with("bpf_rbtree_") || name == "bpf_refcount_acquire_impl") {
-    return "lists and trees";
-  }
-  if (name.starts_with("bpf_percpu_obj_")) {
-    return "per-CPU objects";
-  }
-  if (name == "bpf_throw") {
-    return "exceptions";
-  }
-  if (name.starts_with("bpf_task_work_")) {
-    return "task work";
-  }
-  return nullptr;
-}
-
-}  // namespace kiln::verifier
+}  // namespace kiln

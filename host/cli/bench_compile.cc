@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 #include <kiln/cpu_engines.h>
 #include <kiln/disasm.h>
-#include <kiln/verify.h>
+#include <kiln/verifier.h>
 
 #include "command.h"
 
@@ -99,7 +99,7 @@ int bench_compile(const std::vector<std::pair<std::string, std::string>>& object
   }
   fmt::print("| program | instructions | us | us/instruction |\n|---|---|---|---|\n");
   for (const auto& [name, path] : objects) {
-    auto prepared = prepare(path, "");
+    auto prepared = prepare(path, "", {});
     auto time = prepared ? load_time((*prepared)->verified, (*prepared)->entry, (*prepared)->environment, options) : prepared.error();
     if (!time) {
       return fail(time.error());

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <kiln/btf.h>
 
 namespace kiln {
 namespace {
@@ -62,7 +63,7 @@ Result<std::vector<Code>> CpuEngine::decode(const VerifiedObject& object, std::s
       continue;  // a program that was not verified is not tail-called (engine.h)
     }
     const Program& program = object.object->programs[i];
-    auto code = decode_program(program.insns, &program, facts, helper_set(), maps.size());
+    auto code = decode_program(program.insns, &program, facts, helper_set(), maps.size(), object.object->kernel_types.get());
     if (!code) {
       return code.error();
     }
@@ -81,6 +82,10 @@ Result<void> CpuEngine::load(const VerifiedObject& object, std::size_t entry, Ma
   }
   programs_ = std::move(*programs);
   entry_ = entry;
+  types_.reset();
+  if (auto types = Btf::parse(object.object->btf)) {
+    types_ = std::make_shared<const Btf>(std::move(*types));
+  }
   KILN_TRY(make_machine(object.object->programs[entry], std::make_shared<MapSet>(std::move(maps)), environment));
   if (auto prepared = prepare(object); !prepared) {
     runtime_.reset();
@@ -119,6 +124,7 @@ Result<void> CpuEngine::make_machine(const Program& program, std::shared_ptr<Map
   for (std::size_t i = 0; i < programs_.size(); ++i) {
     machine->callable[i] = programs_[i].verified;
   }
+  machine->types = types_.get();
   runtime_ = std::move(machine);
   return {};
 }
@@ -136,6 +142,7 @@ Result<std::unique_ptr<Engine>> CpuEngine::sibling(std::uint32_t cpu) {
   environment.cpu = cpu;
   other->programs_ = programs_;
   other->entry_ = entry_;
+  other->types_ = types_;
   KILN_TRY(other->make_machine(*programs_[entry_].program, runtime_->owned_maps, environment));
   KILN_TRY(other->adopt(*this));
   return std::unique_ptr<Engine>(std::move(other));

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <kiln/btf.h>
 #include <kiln/engine.h>
 
 #include "helper_runtime.h"
@@ -68,6 +69,7 @@ class CpuEngine : public Engine {
   LowPages pages_;
   FrameMemory frame_;
   FrameRest rest_;
+  std::shared_ptr<const Btf> types_;  ///< the object's own, if it has any
   std::unique_ptr<HelperRuntime> runtime_;
 };
 

@@ -160,7 +160,7 @@ Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t pr
   KILN_CHECK(object.object != nullptr && program < object.object->programs.size());
   const Program& source = object.object->programs[program];
   const Facts* facts = program < object.facts.size() ? &object.facts[program] : nullptr;
-  auto code = decode_program(source.insns, &source, facts, kJit, maps.size());
+  auto code = decode_program(source.insns, &source, facts, kJit, maps.size(), object.object->kernel_types.get());
   if (!code) {
     return code.error();
   }
@@ -184,7 +184,7 @@ Result<std::string> disassemble_ir(const VerifiedObject& object, std::size_t pro
     return options.error();
   }
   const Program& source = object.object->programs[program];
-  auto code = decode_program(source.insns, &source, &object.facts[program], kJit, maps.size());
+  auto code = decode_program(source.insns, &source, &object.facts[program], kJit, maps.size(), object.object->kernel_types.get());
   if (!code) {
     return code.error();
   }

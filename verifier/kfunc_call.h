@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include <kiln/btf.h>
+#include <kiln/kfuncs.h>
 #include <kiln/program.h>
 
-#include "kfuncs.h"
 #include "state.h"
 
 namespace kiln::verifier {

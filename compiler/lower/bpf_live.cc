@@ -23,6 +23,7 @@ Effect effect_of(const View& view, std::uint32_t slot) {
       return {static_cast<RegMask>(op == Op::MOV64_REG || op == Op::MOV32_REG ? src : dst | src), dst};
     case Form::kMovSx:
     case Form::kLoad:
+    case Form::kLoadAcquire:
       return {src, dst};
     case Form::kNeg:
     case Form::kEnd:
@@ -33,6 +34,7 @@ Effect effect_of(const View& view, std::uint32_t slot) {
       return {dst, 0};
     case Form::kStoreReg:
     case Form::kAtomic:
+    case Form::kStoreRelease:
     case Form::kJmpReg:
       return {static_cast<RegMask>(dst | src), 0};
     case Form::kAtomicFetch: {
@@ -66,7 +68,7 @@ std::vector<RegMask> bpf_live(const View& view) {
       }
       const Form form = view.row(slot)->form;
       RegMask after = 0;
-      if (form == Form::kJa || form == Form::kJa32 || is_conditional(*view.row(slot))) {
+      if (form == Form::kJa || form == Form::kJa32 || form == Form::kMayGoto || is_conditional(*view.row(slot))) {
         after = static_cast<RegMask>(after | in[view.target(slot)]);
       }
       if (form != Form::kExit && form != Form::kJa && form != Form::kJa32) {

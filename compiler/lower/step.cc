@@ -152,8 +152,7 @@ class StepMaker {
       case Form::kLoadAcquire:
       case Form::kStoreRelease:
       case Form::kAddrSpaceCast:
-        error = view_.refuse(at.slot, "the NIC has no such instruction");
-        return;
+        return hand_over(at, step, "the NIC has no such instruction", error);
     }
   }
 

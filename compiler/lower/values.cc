@@ -334,7 +334,7 @@ State after(const At& at) {
     case Form::kLoadAcquire:
     case Form::kStoreRelease:
     case Form::kAddrSpaceCast:
-      break;  // extended ones are refused later
+      break;  // extended ones are handed over: nothing follows them
   }
   return state;
 }

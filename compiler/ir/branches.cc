@@ -77,6 +77,7 @@ class Branches {
 
   bool run() {
     bool any = false;
+    f_.sweep();
     for (unsigned round = 0; round < 4 && once(); ++round) {
       any = true;
     }
@@ -86,13 +87,14 @@ class Branches {
  private:
   bool once() {
     bool changed = false;
-    f_.sweep();
     bound_counters(f_);
     const std::vector<BlockId> order = f_.order;
     for (const BlockId id : order) {
       changed |= fold_end(id);
     }
-    f_.sweep();
+    if (changed) {
+      f_.sweep();
+    }
     for (const BlockId id : std::vector<BlockId>(f_.order)) {
       if (threads_ < kMostThreads && thread(id)) {
         changed = true;
@@ -100,17 +102,23 @@ class Branches {
         f_.sweep();
       }
     }
+    bool shorter = false;
     for (const BlockId id : std::vector<BlockId>(f_.order)) {
-      changed |= skip_empty(id);
+      shorter |= skip_empty(id);
     }
-    f_.sweep();
+    if (shorter) {
+      f_.sweep();
+    }
+    bool joined = false;
     for (const BlockId id : std::vector<BlockId>(f_.order)) {
       while (join(id)) {
-        changed = true;
+        joined = true;
       }
     }
-    f_.sweep();
-    return changed;
+    if (joined) {
+      f_.sweep();
+    }
+    return changed || shorter || joined;
   }
 
   bool fold_end(BlockId id) {

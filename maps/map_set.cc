@@ -118,14 +118,30 @@ std::int64_t MapSet::erase(std::size_t map, std::span<const std::byte> key) {
 }
 
 std::int64_t MapSet::push(std::size_t map, std::span<const std::byte> value, std::uint64_t flags) {
+  if (device_ != nullptr && device_->holds(map)) {
+    return device_->push(map, value, flags);
+  }
   return push_value(view(map), value.data(), flags);
 }
 
-std::int64_t MapSet::pop(std::size_t map, std::span<std::byte> value) { return pop_value(view(map), value.data()); }
+std::int64_t MapSet::pop(std::size_t map, std::span<std::byte> value) {
+  if (device_ != nullptr && device_->holds(map)) {
+    return device_->pop(map, value, false);
+  }
+  return pop_value(view(map), value.data());
+}
 
-std::int64_t MapSet::peek(std::size_t map, std::span<std::byte> value) { return peek_value(view(map), value.data()); }
+std::int64_t MapSet::peek(std::size_t map, std::span<std::byte> value) {
+  if (device_ != nullptr && device_->holds(map)) {
+    return device_->pop(map, value, true);
+  }
+  return peek_value(view(map), value.data());
+}
 
 std::optional<std::uint32_t> MapSet::ring_reserve(std::size_t map, std::uint64_t size) {
+  if (device_ != nullptr && device_->holds(map)) {
+    return device_->ring_reserve(map, size);
+  }
   const std::uint32_t record = kiln::ring_reserve(view(map), size);
   return record == 0 ? std::nullopt : std::optional(record);
 }

@@ -23,6 +23,8 @@ Effect effect_of(const View& view, std::uint32_t slot) {
       return {static_cast<RegMask>(op == Op::MOV64_REG || op == Op::MOV32_REG ? src : dst | src), dst};
     case Form::kMovSx:
     case Form::kLoad:
+    case Form::kLoadAcquire:
+    case Form::kAddrSpaceCast:
       return {src, dst};
     case Form::kNeg:
     case Form::kEnd:
@@ -32,6 +34,7 @@ Effect effect_of(const View& view, std::uint32_t slot) {
     case Form::kStoreImm:
       return {dst, 0};
     case Form::kStoreReg:
+    case Form::kStoreRelease:
     case Form::kAtomic:
     case Form::kJmpReg:
       return {static_cast<RegMask>(dst | src), 0};

@@ -32,6 +32,11 @@ class DeviceMaps {
                               std::uint64_t flags, std::uint32_t cpu) = 0;
   virtual std::int64_t erase(std::size_t map, std::span<const std::byte> key) = 0;
 
+  // Maps without keys, as MapSet's.
+  virtual std::int64_t push(std::size_t map, std::span<const std::byte> value, std::uint64_t flags) = 0;
+  virtual std::int64_t pop(std::size_t map, std::span<std::byte> value, bool keep) = 0;
+  virtual std::optional<std::uint32_t> ring_reserve(std::size_t map, std::uint64_t size) = 0;
+
   /// Brings bytes of the device into the host's arena.
   virtual void fetch(std::uint32_t offset, std::uint32_t bytes) = 0;
   /// Writes bytes of the host's arena to the device; up to 8 bytes at once.

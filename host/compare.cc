@@ -315,7 +315,7 @@ Speed speed_of(const Throughput& throughput, double clock_mhz) {
   speed.ns_min = ns.front();
   speed.ns_max = ns.back();
   speed.ns_median = ns[ns.size() / 2];
-  speed.mpps = 1000.0 / speed.ns_median;
+  speed.mpps = speed.ns_median < Speed::kResolutionNs ? 0.0 : 1000.0 / speed.ns_median;
   return speed;
 }
 

@@ -18,15 +18,25 @@ inline std::uint32_t add(std::uint32_t a, std::uint32_t b) {
 }
 
 /// csum_partial(): 32-bit words of `bytes`, the last one zero-padded, added to `sum`.
+/// Carries are added back in at the end, which comes to the same: only the class modulo 2^32 - 1 counts, and 0 stays apart.
 inline std::uint32_t sum_words(std::span<const std::byte> bytes, std::uint32_t sum) {
-  while (!bytes.empty()) {
-    std::uint32_t word = 0;
-    const std::size_t take = std::min(bytes.size(), sizeof(word));
-    std::memcpy(&word, bytes.data(), take);
-    sum = add(sum, word);
-    bytes = bytes.subspan(take);
+  const std::byte* at = bytes.data();
+  std::size_t left = bytes.size();
+  std::uint64_t even = sum, odd = 0;
+  for (; left >= 8; left -= 8, at += 8) {
+    std::uint32_t words[2];
+    std::memcpy(words, at, sizeof(words));
+    even += words[0];
+    odd += words[1];
   }
-  return sum;
+  std::uint32_t last[2] = {};
+  if (left != 0) {
+    std::memcpy(last, at, left);
+  }
+  even += last[0];
+  odd += last[1];
+  const std::uint64_t total = (even & 0xffff'ffff) + (even >> 32) + (odd & 0xffff'ffff) + (odd >> 32);
+  return add(static_cast<std::uint32_t>(total), static_cast<std::uint32_t>(total >> 32));
 }
 
 /// csum_from32to16(): both halves added, the carry too.

@@ -226,6 +226,35 @@ TEST_P(CpuEngines, EnvironmentIsWhatTheProgramSees) {
   EXPECT_EQ(outcome->code, 0u);
 }
 
+// Values of a per-CPU map are those of the processor that the environment names, however the look-up is made.
+TEST_P(CpuEngines, ProcessorSeesItsOwnValues) {
+  Environment environment;
+  environment.cpu = 2;
+  environment.cpu_count = 4;
+  for (const MapType type : {MapType::kPercpuArray, MapType::kPercpuHash, MapType::kLruPercpuHash}) {
+    Object object;
+    object.maps.push_back(map_spec(type, 4, 8, 4));
+    add_program(object, "*(u32 *)(r10 -4) = 1\n*(u64 *)(r10 -16) = 5\nr1 = map[idx:0]\nr2 = r10\nr2 += -4\nr3 = r10\nr3 += -16\n"
+                        "r4 = 0\ncall bpf_map_update_elem#2\nr1 = map[idx:0]\nr2 = r10\nr2 += -4\ncall bpf_map_lookup_elem#1\n"
+                        "if r0 == 0 goto pc+3\nr1 = *(u64 *)(r0 +0)\nr1 += 2\n*(u64 *)(r0 +0) = r1\nr0 = 0\nexit\n");
+    auto initial = MapSet::create(object.maps, environment.cpu_count);
+    ASSERT_TRUE(initial);
+    engine_ = make();
+    ASSERT_TRUE(engine_->load({.object = &object, .facts = {facts_for(object.programs[0], {16})}}, 0, std::move(*initial), environment));
+    ASSERT_TRUE(engine_->run(frame()));
+    auto maps = engine_->maps();
+    ASSERT_TRUE(maps);
+    const std::uint32_t key = 1;
+    const auto values = maps->user_lookup(0, std::as_bytes(std::span(&key, 1)));
+    ASSERT_TRUE(values);
+    std::uint64_t seen[4];
+    ASSERT_EQ(values->size(), sizeof(seen));
+    std::memcpy(seen, values->data(), sizeof(seen));
+    EXPECT_EQ(seen[2], 7u) << static_cast<int>(type);
+    EXPECT_EQ(seen[0] + seen[1] + seen[3], 0u);
+  }
+}
+
 TEST_P(CpuEngines, StackAndWindowAreZeroForEachFrame) {
   Object object;
   add_program(object, "r6 = r1\nr7 = *(u64 *)(r10 -512)\nr2 = *(u64 *)(r10 -8)\nr7 |= r2\n*(u64 *)(r10 -512) = 1\n*(u64 *)(r10 -8) = 1\n"

@@ -41,19 +41,10 @@ LowPages::~LowPages() {
   }
 }
 
-void FrameMemory::publish() {
-  if (kind == ContextKind::kRaw) {
-    return;
-  }
-  if (kind == ContextKind::kSkb) {
-    context[SkbField::kData / 4] = static_cast<std::uint32_t>(window_address + position.data);
-    context[SkbField::kDataEnd / 4] = static_cast<std::uint32_t>(window_address + position.end);
-    context[SkbField::kDataMeta / 4] = static_cast<std::uint32_t>(window_address + position.meta);
-    return;
-  }
-  context[address::kCtxData / 4] = static_cast<std::uint32_t>(window_address + position.data);
-  context[address::kCtxDataEnd / 4] = static_cast<std::uint32_t>(window_address + position.end);
-  context[address::kCtxDataMeta / 4] = static_cast<std::uint32_t>(window_address + position.meta);
+void FrameMemory::publish_skb() {
+  context[SkbField::kData / 4] = static_cast<std::uint32_t>(window_address + position.data);
+  context[SkbField::kDataEnd / 4] = static_cast<std::uint32_t>(window_address + position.end);
+  context[SkbField::kDataMeta / 4] = static_cast<std::uint32_t>(window_address + position.meta);
 }
 
 void FrameMemory::begin(const Frame& frame) {

@@ -79,7 +79,16 @@ struct FrameMemory {
   }
   std::span<const std::byte> frame() const { return {window + position.data, window + position.end}; }
   /// Writes data, data_end and data_meta into the context, after `position` has changed.
-  void publish();
+  void publish() {
+    if (kind == ContextKind::kXdp) {
+      context[address::kCtxData / 4] = static_cast<std::uint32_t>(window_address + position.data);
+      context[address::kCtxDataEnd / 4] = static_cast<std::uint32_t>(window_address + position.end);
+      context[address::kCtxDataMeta / 4] = static_cast<std::uint32_t>(window_address + position.meta);
+    } else if (kind == ContextKind::kSkb) {
+      publish_skb();
+    }
+  }
+  void publish_skb();
   /// XDP: puts the frame into the window at the usual headroom, what does not fit behind it into `rest`, and sets
   /// the six words of struct xdp_md.
   void begin(const Frame& frame);

@@ -33,7 +33,9 @@ std::uint64_t helper_xdp_adjust_head(std::uint64_t, std::uint64_t offset, std::u
   if (data < address::kHeadReserved + meta_bytes || data > std::int64_t{old.end} - kMinFrame) {
     return negative(EINVAL);
   }
-  std::memmove(m.frame.window + old.meta + by, m.frame.window + old.meta, static_cast<std::size_t>(meta_bytes));
+  if (meta_bytes != 0) {
+    std::memmove(m.frame.window + old.meta + by, m.frame.window + old.meta, static_cast<std::size_t>(meta_bytes));
+  }
   move_to(m, old.meta + by, data, old.end);
   return 0;
 }

@@ -27,8 +27,8 @@ constexpr ValueKinds kInside = static_cast<ValueKinds>(ValueKind::kOther);  // l
 
 class MapInliner {
  public:
-  MapInliner(ir::Function& f, const MapSet& maps, bool has_crc32)
-      : f_(f), maps_(maps), has_crc32_(has_crc32), arena_(reinterpret_cast<std::uintptr_t>(maps.arena().data())) {}
+  MapInliner(ir::Function& f, const MapTargets& targets, bool has_crc32)
+      : f_(f), maps_(targets.maps), cpu_(targets.cpu), has_crc32_(has_crc32), arena_(reinterpret_cast<std::uintptr_t>(maps_.arena().data())) {}
 
   void run() {
     std::vector<BlockId> work(f_.order.rbegin(), f_.order.rend());
@@ -75,8 +75,9 @@ class MapInliner {
     const MapDescriptor& d = maps_.descriptor(map);
     switch (static_cast<MapType>(d.type)) {
       case MapType::kArray:
-      case MapType::kPercpuArray:
         return true;
+      case MapType::kPercpuArray:
+        return !maps_.is_shared();  // code that several threads run does not know whose value it wants
       case MapType::kHash:
       case MapType::kPercpuHash:
       case MapType::kLruHash:
@@ -87,6 +88,9 @@ class MapInliner {
         return false;
     }
   }
+
+  /// Bytes from the first processor's value to that of the one that the code is for.
+  std::uint64_t own_value(const MapDescriptor& d) const { return d.cpu_count > 1 ? std::uint64_t{cpu_} * d.value_stride : 0; }
 
   BlockId new_block(BlockId pred) {
     const auto block = static_cast<BlockId>(f_.blocks.size());
@@ -216,7 +220,7 @@ class MapInliner {
     f_.blocks[miss].preds = {block};
     branch(block, ir::Cond::kUlt, 32, index, f_.constant(d.max_entries), hit, miss);
     const Id offset = binary(hit, IrOp::kMul, index, f_.constant(d.entry_stride));
-    return binary(hit, IrOp::kAdd, offset, f_.constant(arena_ + d.entries));
+    return binary(hit, IrOp::kAdd, offset, f_.constant(arena_ + d.entries + own_value(d)));
   }
 
   Id hash_lookup(BlockId block, const MapDescriptor& d, const std::vector<Id>& words, BlockId hit, BlockId miss) {
@@ -244,7 +248,7 @@ class MapInliner {
     const std::array<Id, 2> links = {first, second};
     f_.nodes[link].list = f_.add_list(links);
     f_.nodes[link].count = 2;
-    return binary(hit, IrOp::kAdd, entry, f_.constant(d.value_offset));
+    return binary(hit, IrOp::kAdd, entry, f_.constant(d.value_offset + own_value(d)));
   }
 
   void compare_key(BlockId block, Id entry, const std::vector<Id>& words, BlockId equal, BlockId differs) {
@@ -263,7 +267,7 @@ class MapInliner {
 
   /// LRU: the bit is written only where it is clear. \return the block in which the value is at hand.
   BlockId mark_referenced(BlockId hit, Id value, const MapDescriptor& d) {
-    const std::int64_t entry = -std::int64_t{d.value_offset};
+    const std::int64_t entry = -static_cast<std::int64_t>(d.value_offset + own_value(d));
     const Id state = load(hit, value, entry, 4, kInside);
     const BlockId mark = new_block(hit), done = new_block(hit);
     f_.blocks[done].preds.push_back(mark);
@@ -308,6 +312,7 @@ class MapInliner {
 
   ir::Function& f_;
   const MapSet& maps_;
+  std::uint32_t cpu_;
   bool has_crc32_;
   std::uint64_t arena_;
   std::uint32_t slot_ = 0;
@@ -317,6 +322,6 @@ class MapInliner {
 
 }  // namespace
 
-void inline_maps(ir::Function& f, const MapSet& maps, bool has_crc32) { MapInliner(f, maps, has_crc32).run(); }
+void inline_maps(ir::Function& f, const MapTargets& targets, bool has_crc32) { MapInliner(f, targets, has_crc32).run(); }
 
 }  // namespace kiln

@@ -6,6 +6,7 @@
 // helper_runtime.h. Every access to memory goes through AddressSpace, which checks it.
 #include "interp_machine.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>

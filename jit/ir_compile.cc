@@ -1,10 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ir_compile.h"
 
-#include "helper_runtime.h"
+#include "direct_helpers.h"
 
 namespace kiln {
 namespace {
+
+/// kMaps: helpers that work on a known map are called in a form for just that one.
+void use_direct_helpers(ir::Function& f, const MapTargets& targets) {
+  for (const ir::BlockId block : f.order) {
+    for (const ir::Id id : f.blocks[block].nodes) {
+      if (f.nodes[id].op != ir::Op::kCall || f.nodes[id].count == 0) {
+        continue;
+      }
+      const ir::Id handle = f.resolve(f.operands[f.nodes[id].list]);
+      if (f.nodes[handle].op != ir::Op::kMapHandle) {
+        continue;
+      }
+      const auto map = static_cast<std::size_t>(f.nodes[handle].imm);
+      f.nodes[id].aux = direct_form(static_cast<std::uint32_t>(f.nodes[id].imm), targets.maps.descriptor(map));
+      if (f.nodes[id].aux != 0) {
+        const ir::Id view = f.constant(reinterpret_cast<std::uintptr_t>(&targets.views[map]));
+        f.operands[f.nodes[id].list] = view;
+      }
+    }
+  }
+}
 
 /// Map references as what registers hold on this host.
 void resolve_maps(ir::Function& f, const MapSet& maps) {
@@ -22,7 +43,7 @@ void resolve_maps(ir::Function& f, const MapSet& maps) {
 
 }  // namespace
 
-Result<ir::Function> compile_ir(const Code& code, const Facts& facts, std::uint32_t number, const MapSet& maps,
+Result<ir::Function> compile_ir(const Code& code, const Facts& facts, std::uint32_t number, const MapTargets& targets,
                                 ir::PassSet passes, bool has_crc32) {
   if (code.program == nullptr || !code.verified || code.functions.size() != code.program->subprograms.size()) {
     return Error{Errc::kUnsupported, "only verified programs have an intermediate form"};
@@ -36,13 +57,17 @@ Result<ir::Function> compile_ir(const Code& code, const Facts& facts, std::uint3
     return built.error();
   }
   ir::Function f = std::move(*built);
+  const MapSet& maps = targets.maps;
   for (std::size_t map = 0; map < maps.size(); ++map) {
     f.maps.push_back({maps.descriptor(map).key_size, maps.descriptor(map).value_size});
   }
   if (passes.has(ir::Pass::kMaps)) {
-    inline_maps(f, maps, has_crc32);
+    inline_maps(f, targets, has_crc32);
   }
   ir::optimise(f, passes);
+  if (passes.has(ir::Pass::kMaps)) {
+    use_direct_helpers(f, targets);
+  }
   resolve_maps(f, maps);
   f.sweep();
   ir::fold(f, passes);

@@ -7,7 +7,7 @@
 #include <array>
 #include <cstddef>
 
-#include "helper_runtime.h"
+#include "direct_helpers.h"
 
 namespace kiln {
 
@@ -390,7 +390,7 @@ void IrEmitter::call(Id id) {
     moves.push_back({{Place::kRegister, kArgumentRegisters[i]}, place(f_.list(id)[i])});
   }
   move_all(std::move(moves));
-  as_.call(address_of(helper_function(static_cast<std::uint32_t>(n.imm))));
+  as_.call(address_of(n.aux != 0 ? direct_helper(n.aux) : helper_function(static_cast<std::uint32_t>(n.imm))));
   finish(id, x86::rax);
 }
 

@@ -78,7 +78,7 @@ class Jit final : public CpuEngine {
     if (!options) {
       return options.error();
     }
-    auto code = emit_code({.programs = programs(), .entry = entry(), .maps = runtime().maps, .facts = object.facts}, *options);
+    auto code = emit_code({.programs = programs(), .entry = entry(), .maps = runtime().maps, .cpu = runtime().cpu(), .facts = object.facts}, *options);
     if (!code) {
       return code.error();
     }
@@ -144,7 +144,7 @@ Result<std::uint64_t> run_raw_jit(std::span<const Insn> insns, std::span<std::by
   return r0;
 }
 
-Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t program, const MapSet& maps,
+Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t program, MapSet maps,
                                     const JitSettings& settings) {
   auto options = options_from(settings);
   if (!options) {
@@ -169,7 +169,7 @@ Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t pr
   return listing;
 }
 
-Result<std::string> disassemble_ir(const VerifiedObject& object, std::size_t program, const MapSet& maps,
+Result<std::string> disassemble_ir(const VerifiedObject& object, std::size_t program, MapSet maps,
                                    const JitSettings& settings) {
   KILN_CHECK(object.object != nullptr && program < object.object->programs.size());
   auto options = options_from(settings);
@@ -181,9 +181,13 @@ Result<std::string> disassemble_ir(const VerifiedObject& object, std::size_t pro
   if (!code) {
     return code.error();
   }
+  std::vector<MapView> views;
+  for (std::size_t map = 0; map < maps.size(); ++map) {
+    views.push_back(maps.view(map));
+  }
   std::string text;
   for (std::uint32_t number = 0; number < code->functions.size(); ++number) {
-    auto compiled = compile_ir(*code, object.facts[program], number, maps, options->passes, true);
+    auto compiled = compile_ir(*code, object.facts[program], number, {.maps = maps, .views = views}, options->passes, true);
     if (!compiled) {
       return compiled.error();
     }

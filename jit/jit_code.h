@@ -44,6 +44,7 @@ struct JitCode {
   std::uint64_t (*enter_empty)(MachineState* machine) = nullptr;  ///< the same with a program that returns 1
   /// Runs a function from within a helper, R10 = machine->callee_stack. \param function  of `functions`.
   std::uint64_t (*invoke)(MachineState* machine, const void* function, const FunctionArguments* arguments) = nullptr;
+  std::vector<MapView> views;  ///< of all maps, as emitted code passes them on
   std::vector<std::vector<const void*>> functions;  ///< by program and number, as emitted code calls them
 };
 
@@ -51,7 +52,8 @@ struct JitCode {
 struct JitInput {
   const std::vector<Code>& programs;
   std::size_t entry = 0;
-  const MapSet& maps;
+  MapSet& maps;
+  std::uint32_t cpu = 0;  ///< that the programs run as
   /// By program; programs with Facts go through the optimiser, others are translated one to one, with checks.
   std::span<const Facts> facts = {};
 };

@@ -66,8 +66,8 @@ bool is_64_bit(Op op) {
   return cls == 5 || cls == 7;  // JMP, ALU64
 }
 
-JitEmitter::JitEmitter(const JitInput& input, const JitOptions& options, asmjit::CodeHolder& holder)
-    : input_(input), options_(options), holder_(holder), as_(&holder) {
+JitEmitter::JitEmitter(const JitInput& input, const JitOptions& options, const std::vector<MapView>& views, asmjit::CodeHolder& holder)
+    : input_(input), options_(options), views_(views), holder_(holder), as_(&holder) {
   bmi2_ = options.use_bmi2 && asmjit::CpuInfo::host().features().x86().hasBMI2();
 }
 
@@ -188,7 +188,7 @@ bool JitEmitter::emit_optimised(std::uint32_t program) {
     if (functions[number]) {
       continue;
     }
-    auto compiled = compile_ir(code, input_.facts[program], number, input_.maps, options_.passes, features.hasSSE4_2());
+    auto compiled = compile_ir(code, input_.facts[program], number, {.maps = input_.maps, .views = views_, .cpu = input_.cpu}, options_.passes, features.hasSSE4_2());
     if (!compiled) {
       return false;
     }
@@ -587,7 +587,11 @@ Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
   if (options.listing != nullptr) {
     holder.setLogger(&logger);
   }
-  JitEmitter emitter(input, options, holder);
+  std::vector<MapView> views;
+  for (std::size_t map = 0; map < input.maps.size(); ++map) {
+    views.push_back(input.maps.view(map));
+  }
+  JitEmitter emitter(input, options, views, holder);
   KILN_TRY(emitter.emit());
   if (errors.first != asmjit::kErrorOk) {
     return Error{Errc::kInternal, "asmjit: " + errors.text};
@@ -622,6 +626,7 @@ Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
     }
   }
   code.pages = std::move(*pages);
+  code.views = std::move(views);
   return code;
 }
 

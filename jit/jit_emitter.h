@@ -26,7 +26,7 @@ namespace kiln {
 
 class JitEmitter {
  public:
-  JitEmitter(const JitInput& input, const JitOptions& options, asmjit::CodeHolder& holder);
+  JitEmitter(const JitInput& input, const JitOptions& options, const std::vector<MapView>& views, asmjit::CodeHolder& holder);
 
   /// Emits everything. \errors kInternal with asmjit's words.
   Result<void> emit();
@@ -97,6 +97,7 @@ class JitEmitter {
 
   JitInput input_;
   JitOptions options_;
+  const std::vector<MapView>& views_;  ///< of all maps, where they will stay
   asmjit::CodeHolder& holder_;
   asmjit::x86::Assembler as_;
   bool bmi2_;

@@ -75,7 +75,7 @@ TEST(Jit, ShiftsOnAllRegistersAndProcessors) {
 /// No page of this process is writable and executable while code exists.
 TEST(Jit, WritableOrExecutableNeverBoth) {
   const std::vector<Code> programs = decoded("r0 = 2\nexit\n");
-  const MapSet maps;
+  MapSet maps;
   auto code = emit_code({.programs = programs, .entry = 0, .maps = maps}, {});
   ASSERT_TRUE(code) << code.error().message;
   const auto enter = reinterpret_cast<std::uintptr_t>(code->enter);

@@ -6,6 +6,7 @@
 // with locks, as after MapSet::share().
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <cstring>
 #include <random>
 

@@ -109,19 +109,47 @@ std::uint32_t lpm_walk(MapView map, LpmKey key) {
   }
 }
 
-/// Any answer may come from having missed a longer prefix, so none is believed if something moved.
-std::uint32_t lpm_peek(MapView map, const std::byte* bytes) {
-  const LpmKey key(bytes, map.descriptor->key_size);
-  if (key.length() > Table(map).max_prefix()) {
-    return 0;
+/// The same for keys of one word: the prefix length and up to 32 bits of data.
+std::uint32_t lpm_walk_word(MapView map, std::uint64_t key) {
+  const auto longest = static_cast<std::uint32_t>(key);
+  std::uint64_t lengths = Table(map).lengths(0) << (63 - longest) >> (63 - longest);
+  for (; lengths != 0;) {
+    const auto length = static_cast<std::uint32_t>(std::bit_width(lengths)) - 1;
+    lengths ^= std::uint64_t{1} << length;
+    // The data is the upper half, its most significant bit that of the lowest byte.
+    const std::uint64_t kept = __builtin_bswap64(length == 0 ? 0 : ~std::uint64_t{0} << (32 - length) & 0xffff'ffff);
+    const std::uint64_t word = (key & kept) | length;
+    const std::uint32_t value = walk(map, crc32c_step(kHashSeed, word),
+                                     [word](const std::byte* stored) { return load_shared<std::uint64_t>(stored) == word; });
+    if (value != 0) {
+      return value;
+    }
   }
+  return 0;
+}
+
+/// Any answer may come from having missed a longer prefix, so none is believed if something moved.
+template <typename Walk>
+std::uint32_t lpm_peek(MapView map, Walk walk) {
   const Witness witness(map.lock);
-  const std::uint32_t value = lpm_walk(map, key);
+  const std::uint32_t value = walk();
   if (witness.nothing_moved()) [[likely]] {
     return value;
   }
   const ReadGuard guard(map.lock);
-  return lpm_walk(map, key);
+  return walk();
+}
+
+std::uint32_t lpm_peek(MapView map, const std::byte* bytes) {
+  const std::uint32_t size = map.descriptor->key_size;
+  if (load<std::uint32_t>(bytes) > Table(map).max_prefix()) {
+    return 0;
+  }
+  if (size == 8) {
+    return lpm_peek(map, [map, key = load<std::uint64_t>(bytes)] { return lpm_walk_word(map, key); });
+  }
+  const LpmKey key(bytes, size);
+  return lpm_peek(map, [&] { return lpm_walk(map, key); });
 }
 
 }  // namespace

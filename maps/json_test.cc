@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "test_maps.h"
 
+#include <algorithm>
+
 namespace kiln::test {
 namespace {
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Map files: what is saved is loaded, whatever the type; what is damaged is refused; one map goes elsewhere.
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <random>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What user space may do: per-CPU values, slot arrays, read-only data, clearing.
+#include <algorithm>
 #include <cerrno>
 
 #include "test_maps.h"

@@ -3,6 +3,7 @@
 // Elements one after another: for callbacks of programs, for get_next_key, for dumps.
 //
 // The order is that of entry numbers, so deleting the element at hand, or any other, disturbs no walk.
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 

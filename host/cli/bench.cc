@@ -207,7 +207,7 @@ void print_ratios(const std::vector<BenchResult>& results) {
         continue;
       }
       const Speed a = speed_of(*mine, 1), b = speed_of(*theirs, 1);
-      const bool counts = a.ns_median > 0 && b.ns_median > 0;
+      const bool counts = a.ns_median >= Speed::kResolutionNs && b.ns_median >= Speed::kResolutionNs;
       fmt::print("| {} | {:.1f} ({:.1f}-{:.1f}) | {:.1f} ({:.1f}-{:.1f}) | {} |\n", result.program, a.ns_median, a.ns_min, a.ns_max,
                  b.ns_median, b.ns_min, b.ns_max, counts ? fmt::format("{:.2f}", b.ns_median / a.ns_median) : "-");
       logs += counts ? std::log(b.ns_median / a.ns_median) : 0;

@@ -170,8 +170,10 @@ nlohmann::ordered_json engine_json(const EngineReport& report, const SpeedOption
   }
   const Throughput& t = *report.speed;
   const Speed speed = speed_of(t, options.clock_mhz);
-  json["mpps"] = speed.mpps;
-  if (speed.ns_median > 0) {
+  if (speed.mpps > 0) {
+    json["mpps"] = speed.mpps;
+  }
+  if (!t.ns_per_packet.empty()) {
     json["ns_per_packet"] = {{"median", speed.ns_median}, {"min", speed.ns_min}, {"max", speed.ns_max}};
   }
   if (t.cycles_per_packet > 0) {
@@ -212,8 +214,8 @@ std::string engine_table(const std::vector<EngineReport>& reports, const SpeedOp
     const Speed speed = speed_of(t, options.clock_mhz);
     auto cell = [](bool there, const std::string& value) { return there ? value : std::string("-"); };
     text += fmt::format(
-        "  {:<8} {:>9.3f} {:>20} {:>14} {:>13} {:>15}\n", report.name, speed.mpps,
-        cell(speed.ns_median > 0,
+        "  {:<8} {:>9} {:>20} {:>14} {:>13} {:>15}\n", report.name, cell(speed.mpps > 0, fmt::format("{:.3f}", speed.mpps)),
+        cell(!t.ns_per_packet.empty(),
              fmt::format("{:.1f} ({:.1f}-{:.1f})", speed.ns_median, speed.ns_min, speed.ns_max)),
         cell(t.cycles_per_packet > 0, fmt::format("{:.1f}", t.cycles_per_packet)),
         cell(t.insns_per_packet > 0, fmt::format("{:.1f}", t.insns_per_packet)),
@@ -228,27 +230,32 @@ std::string engine_table(const std::vector<EngineReport>& reports, const SpeedOp
 std::string speed_sentence(const std::string& program, const std::vector<EngineReport>& reports,
                            const SpeedOptions& options) {
   const EngineReport* nic = nullptr;
-  const EngineReport* cpu = nullptr;  // the fastest
+  const EngineReport* interp = nullptr;  // counts if there is no better CPU engine
+  std::vector<const EngineReport*> cpus;
   for (const EngineReport& report : reports) {
-    if (!report.speed) {
-      continue;
-    }
-    if (report.name == "nic") {
-      nic = &report;
-    } else if (cpu == nullptr || speed_of(*report.speed, 1).mpps > speed_of(*cpu->speed, 1).mpps) {
-      cpu = &report;
+    if (report.speed) {
+      report.name == "nic" ? nic = &report : report.name == "interp" ? interp = &report : cpus.emplace_back(&report);
     }
   }
-  if (nic == nullptr || cpu == nullptr) {
+  if (cpus.empty() && interp != nullptr) {
+    cpus.push_back(interp);
+  }
+  if (nic == nullptr || cpus.empty()) {
     return "";
   }
-  const double nic_mpps = speed_of(*nic->speed, options.clock_mhz).mpps;
-  const Speed on_cpu = speed_of(*cpu->speed, options.clock_mhz);
+  const double mpps = speed_of(*nic->speed, options.clock_mhz).mpps;
+  std::string shares;
+  for (const EngineReport* cpu : cpus) {
+    const Speed speed = speed_of(*cpu->speed, options.clock_mhz);
+    shares += shares.empty() ? "" : ", ";
+    shares += speed.mpps > 0 ? fmt::format("{:.1f} % by {} ({:.1f} ns a packet, {:.1f} to {:.1f})", mpps * speed.ns_median / 10.0,
+                                           cpu->name, speed.ns_median, speed.ns_min, speed.ns_max)
+                             : fmt::format("nothing that can be measured by {}", cpu->name);
+  }
   return fmt::format(
-      "{} on {} takes {:.2f} million packets a second, {:.2f} times the {:.2f} of {} on one CPU core "
-      "({:.1f} ns a packet, {:.1f} to {:.1f}).",
-      program, where(*nic, options), nic_mpps, nic_mpps / on_cpu.mpps, on_cpu.mpps, cpu->name,
-      on_cpu.ns_median, on_cpu.ns_min, on_cpu.ns_max);
+      "{} on {} takes {:.2f} million packets a second, receiving and sending included. At that rate the program alone, "
+      "without driver and stack, takes of one CPU core {}.",
+      program, where(*nic, options), mpps, shares);
 }
 
 }  // namespace kiln::cli

@@ -45,10 +45,10 @@ Result<std::string> text_of(const DisasmOptions& options) {
     return maps.error();
   }
   if (options.jit) {
-    return disassemble_jit((*prepared)->verified, (*prepared)->entry, *maps, options.jit_settings);
+    return disassemble_jit((*prepared)->verified, (*prepared)->entry, std::move(*maps), options.jit_settings);
   }
   if (options.ir) {
-    return disassemble_ir((*prepared)->verified, (*prepared)->entry, *maps, options.jit_settings);
+    return disassemble_ir((*prepared)->verified, (*prepared)->entry, std::move(*maps), options.jit_settings);
   }
   auto image = lower_for_nic((*prepared)->verified, (*prepared)->entry, *maps);
   if (!image) {

@@ -3,6 +3,8 @@
 // The engine: verdicts, frames, tail calls, redirects, refusals, measuring.
 #include "test_object.h"
 
+#include <algorithm>
+
 namespace kiln::kernel::test {
 namespace {
 

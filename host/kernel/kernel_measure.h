@@ -66,6 +66,7 @@ class Meter {
   std::map<std::string, Subject> subjects_;  ///< by bytes and origin of the frame
   std::map<FrameChange, Rewinding> rewindings_;
   std::map<FrameChange, double> change_ns_;  ///< of this round
+  std::map<std::pair<int, const Subject*>, double> guess_ns_;  ///< per packet, by descriptor
   double setup_ns_ = 0;                      ///< what a call costs beside its repeats; 0: not known yet
   std::vector<std::byte> out_;
 };

@@ -4,6 +4,7 @@
 // interpreter's own (jit/arithmetic.h).
 #include "core_model.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>

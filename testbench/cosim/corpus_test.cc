@@ -4,6 +4,7 @@
 // on a core, in lockstep with the interpreter.
 //
 // KILN_SEED=n runs one random program, KILN_PROGRAMS=n more of them.
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 

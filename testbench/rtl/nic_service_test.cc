@@ -5,6 +5,7 @@
 // reference that follows the responses must agree on each.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include <kiln/environment.h>

@@ -80,7 +80,10 @@ std::vector<Frame> fitting_frames(const std::vector<Frame>& frames, const Prepar
 
 // What the numbers mean.
 struct Speed {
-  double mpps = 0;
+  /// Shorter than this the program's share can't be told from the cost of an empty program.
+  static constexpr double kResolutionNs = 0.5;
+
+  double mpps = 0;  ///< 0: below the resolution
   double ns_median = 0, ns_min = 0, ns_max = 0;  ///< CPU engines; 0 for the NIC
 };
 Speed speed_of(const Throughput& throughput, double clock_mhz);

@@ -54,10 +54,10 @@ Result<std::uint64_t> run_raw_interp(std::span<const Insn> insns, std::span<std:
 Result<std::uint64_t> run_raw_jit(std::span<const Insn> insns, std::span<std::byte> memory);
 
 /// The machine code of a program as text, with the BPF instruction each came from.
-Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t program, const MapSet& maps,
+Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t program, MapSet maps,
                                     const JitSettings& settings = {});
 /// Its optimised intermediate form, function by function. \errors kUnsupported if it has none.
-Result<std::string> disassemble_ir(const VerifiedObject& object, std::size_t program, const MapSet& maps,
+Result<std::string> disassemble_ir(const VerifiedObject& object, std::size_t program, MapSet maps,
                                    const JitSettings& settings = {});
 
 }  // namespace kiln

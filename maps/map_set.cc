@@ -151,13 +151,31 @@ std::int64_t MapSet::ring_output(std::size_t map, std::span<const std::byte> rec
   if ((flags & ~kWakeups) != 0) {
     return -EINVAL;
   }
-  const std::uint32_t at = kiln::ring_reserve(view(map), record.size());
-  if (at == 0) {
+  const std::optional<std::uint32_t> at = ring_reserve(map, record.size());
+  if (!at) {
     return -EAGAIN;
   }
-  std::memcpy(arena_.data() + at, record.data(), record.size());
-  ring_commit(arena_.data(), at, false);
+  std::memcpy(arena_.data() + *at, record.data(), record.size());
+  if (device_ != nullptr && device_->holds(map)) {
+    device_->store(*at, static_cast<std::uint32_t>(record.size()));
+  }
+  ring_end(*at, false);
   return 0;
+}
+
+void MapSet::ring_end(std::uint32_t record, bool discard) {
+  constexpr std::int32_t kXor = 0xa0;  // BPF_XOR
+  if (device_ == nullptr || !device_->holds_rings()) {
+    return ring_commit(arena_.data(), record, discard);
+  }
+  device_->atomic(kXor, record - kRingRecordHeader, 4, discard ? kRingBusy | kRingDiscard : kRingBusy, 0);
+}
+
+std::uint64_t MapSet::ring_query(std::size_t map, std::uint64_t what) {
+  if (device_ != nullptr && device_->holds(map)) {
+    device_->fetch(descriptors_[map].header, sizeof(RingHeader));
+  }
+  return kiln::ring_query(view(map), what);
 }
 
 std::optional<std::vector<std::byte>> MapSet::ring_take(std::size_t map) {

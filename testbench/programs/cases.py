@@ -82,6 +82,7 @@ FEATURES = [
     _feature("loops"),
     _feature("map_choice", kernel_varies=("map:in_array", "map:in_hash")),  # ids of inner maps
     _feature("map_errors"),
+    _feature("operations"),
     _feature("percpu_hash"),
     _feature("redirects", maps=True),
     _feature("several_programs.count_and_drop", program="count_and_drop"),
@@ -91,6 +92,7 @@ FEATURES = [
     _feature("subprograms"),
     _feature("tail_call_from_subprogram"),
     _feature("tail_calls"),
+    _feature("totals"),
 ]
 
 for case in FEATURES:

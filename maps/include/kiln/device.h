@@ -25,6 +25,7 @@ class DeviceMaps {
   virtual ~DeviceMaps() = default;
   /// Whether the device has the map; the others live in the host's arena alone.
   virtual bool holds(std::size_t map) const = 0;
+  virtual bool holds_rings() const = 0;  ///< all ring buffers that programs write, or none
 
   // As MapSet's, atomic to what the device's cores do. A value that is found has been fetched.
   virtual std::optional<std::uint32_t> lookup(std::size_t map, std::span<const std::byte> key, std::uint32_t cpu) = 0;

@@ -2,6 +2,7 @@
 #include <kiln/compare.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -281,7 +282,10 @@ Result<Comparison> compare_engines(const Prepared& prepared, const std::string& 
 
 Result<std::unique_ptr<Engine>> load_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
                                             const SpeedOptions& options) {
-  auto made = make_engine(engine, {.cores = options.cores, .threads = options.threads, .handover = options.handover, .passes = options.passes});
+  const std::filesystem::path object(prepared.path);
+  const auto native = object.parent_path() / "native" / (object.stem().stem().string() + ".so");  // NAME.bpf.o
+  auto made = make_engine(engine, {.cores = options.cores, .threads = options.threads, .handover = options.handover,
+                                   .passes = options.passes, .native = native.string()});
   if (!made) {
     return made.error();
   }

@@ -49,6 +49,7 @@ Result<std::unique_ptr<Prepared>> prepare(const std::string& path, const std::st
   if (!object) {
     return object.error();
   }
+  prepared->path = path;
   prepared->object = std::move(object).value();
   auto entry = select_program(prepared->object, name);
   if (!entry) {
@@ -122,6 +123,9 @@ Result<std::unique_ptr<Engine>> make_engine(std::string_view name, const EngineO
                      .threads = options.threads,
                      .continuation = [] { return make_resumable_interp(); },
                      .handover = options.handover});
+  }
+  if (name == "native" && !options.native.empty()) {  // for bench only, so not among the names
+    return make_native(options.native);
   }
   if (name == "kernel") {
     return make_kernel();

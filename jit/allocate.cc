@@ -12,49 +12,6 @@ using ir::kNone;
 using ir::Node;
 using IrOp = ir::Op;
 
-Constraints constraints_of(const Node& node) {
-  constexpr RegisterSet kCall = static_cast<RegisterSet>(~kPreserved) & kAllocatable;
-  switch (node.op) {
-    case IrOp::kDiv:
-    case IrOp::kMod:
-    case IrOp::kSdiv:
-    case IrOp::kSmod:
-      return {.clobbers = register_bit(kRax) | register_bit(kRdx),
-              .late = 2,
-              .result = static_cast<int>(node.op == IrOp::kDiv || node.op == IrOp::kSdiv ? kRax : kRdx)};
-    case IrOp::kCall:
-    case IrOp::kTailCall:
-      return {.clobbers = kCall, .result = kRax};
-    case IrOp::kCallLocal:
-      return {.clobbers = static_cast<RegisterSet>(kCall | register_bit(kRbp) | register_bit(kR12)), .result = kRax};
-    case IrOp::kCmpxchg:
-      return {.clobbers = register_bit(kRax), .late = 3, .result = kRax};
-    case IrOp::kAtomic:
-      // Or, and, xor with the old value are loops around cmpxchg.
-      return node.fetches && node.aux != 0 && node.aux != 0xe0
-                 ? Constraints{.clobbers = register_bit(kRax), .late = 3, .result = kRax}
-                 : Constraints{};
-    case IrOp::kAdd:
-    case IrOp::kSub:
-    case IrOp::kMul:
-    case IrOp::kAnd:
-    case IrOp::kOr:
-    case IrOp::kXor:
-    case IrOp::kShl:
-    case IrOp::kShr:
-    case IrOp::kSar:
-    case IrOp::kRotl:
-    case IrOp::kNeg:
-    case IrOp::kSwap:
-    case IrOp::kZext:
-    case IrOp::kSext:
-    case IrOp::kCrc32c:
-      return {.reuses_first = true};
-    default:
-      return {};
-  }
-}
-
 bool has_result(const Node& node) {
   return node.op != IrOp::kStore && node.op != IrOp::kConst && (node.op != IrOp::kAtomic || node.fetches);
 }
@@ -79,8 +36,8 @@ struct Hint {
 
 class Allocator {
  public:
-  Allocator(ir::Function& f, Id machine, const std::vector<bool>& folded)
-      : f_(f), machine_(machine), folded_(folded), leader_(f.nodes.size()), head_(f.nodes.size(), kNone), hints_of_(f.nodes.size(), kNone), cost_(f.nodes.size()) {
+  Allocator(ir::Function& f, Id machine, const std::vector<bool>& folded, const RegisterFile& registers)
+      : f_(f), machine_(machine), folded_(folded), registers_(registers), leader_(f.nodes.size()), head_(f.nodes.size(), kNone), hints_of_(f.nodes.size(), kNone), cost_(f.nodes.size()) {
     for (Id id = 0; id < leader_.size(); ++id) {
       leader_[id] = id;
     }
@@ -112,7 +69,7 @@ class Allocator {
   template <typename Visit>
   void for_uses(Id id, Visit&& visit) {
     Node& n = f_.nodes[id];
-    const Constraints c = constraints_of(n);
+    const Constraints c = registers_.constraints(n);
     for (unsigned i = 0; i < 3; ++i) {
       if (n.in[i] != kNone) {
         use(n.in[i], (c.late >> i & 1) != 0, visit);
@@ -289,7 +246,7 @@ class Allocator {
           ranges_[head_[id]].start = position + kResult;
         }
         for_uses(id, note);
-        if (const RegisterSet clobbers = constraints_of(f_.nodes[id]).clobbers; clobbers != 0) {
+        if (const RegisterSet clobbers = registers_.constraints(f_.nodes[id]).clobbers; clobbers != 0) {
           clobbers_.emplace_back(position + kClobber, clobbers);
         }
       }
@@ -382,15 +339,15 @@ class Allocator {
     for (Id id = 0; id < f_.nodes.size(); ++id) {
       const Node& n = f_.nodes[id];
       if (n.op == IrOp::kArgument && head_[id] != kNone) {
-        hint_reg(id, id == machine_ ? kMachineRegister : kArgumentRegisters[n.imm - 1]);
+        hint_reg(id, id == machine_ ? registers_.machine : registers_.arguments[n.imm - 1]);
       } else if (n.op == IrOp::kFrame && head_[id] != kNone) {
-        hint_reg(id, kFrameRegister);
+        hint_reg(id, registers_.frame);
       }
     }
     for (auto at = f_.order.rbegin(); at != f_.order.rend(); ++at) {
       for (const Id id : f_.blocks[*at].nodes) {
         const Node& n = f_.nodes[id];
-        const Constraints c = constraints_of(n);
+        const Constraints c = registers_.constraints(n);
         if (c.result >= 0) {
           hint_reg(id, static_cast<unsigned>(c.result));
         }
@@ -403,12 +360,12 @@ class Allocator {
           }
         } else if (n.op == IrOp::kCall || n.op == IrOp::kTailCall || n.op == IrOp::kCallLocal) {
           for (std::uint32_t i = 0; i < std::min(n.count, 5u); ++i) {
-            hint_reg(f_.list(id)[i], kArgumentRegisters[i]);
+            hint_reg(f_.list(id)[i], registers_.arguments[i]);
           }
         }
       }
       if (f_.blocks[*at].end.kind == ir::Terminator::kReturn) {
-        hint_reg(f_.blocks[*at].end.a, kRax);
+        hint_reg(f_.blocks[*at].end.a, registers_.result);
       }
     }
   }
@@ -433,7 +390,7 @@ class Allocator {
   void mark(Id id, unsigned reg, bool on) {
     for (std::uint32_t r = head_[id]; r != kNone; r = ranges_[r].next) {
       for (std::uint32_t at = ranges_[r].start; at < ranges_[r].end; ++at) {
-        busy_[at] = static_cast<RegisterSet>(on ? busy_[at] | register_bit(reg) : busy_[at] & ~register_bit(reg));
+        busy_[at] = on ? busy_[at] | register_bit(reg) : busy_[at] & ~register_bit(reg);
       }
     }
   }
@@ -452,7 +409,7 @@ class Allocator {
         return static_cast<unsigned>(reg);
       }
     }
-    const RegisterSet cheap = static_cast<RegisterSet>(free & ~kPreserved);
+    const RegisterSet cheap = free & ~registers_.preserved;
     return static_cast<unsigned>(std::countr_zero(cheap != 0 ? cheap : free));
   }
 
@@ -482,7 +439,7 @@ class Allocator {
     });
     for (std::size_t next = 0; next < queue.size(); ++next) {
       const Interval now = queue[next];
-      const RegisterSet free = static_cast<RegisterSet>(kAllocatable & ~busy_over(now.id, busy_));
+      const RegisterSet free = registers_.allocatable & ~busy_over(now.id, busy_);
       if (free != 0) {
         take(now.id, choose(now.id, free));
         continue;
@@ -498,10 +455,10 @@ class Allocator {
 
   /// Frees the register whose owners cost least, if that is less than this one does. They queue again.
   int make_room(Id id, const std::vector<RegisterSet>& fixed, std::vector<Interval>& queue) {
-    const RegisterSet possible = static_cast<RegisterSet>(kAllocatable & ~busy_over(id, fixed));
+    const RegisterSet possible = registers_.allocatable & ~busy_over(id, fixed);
     int best = -1;
     double least = cost_[id];
-    for (unsigned reg = 0; reg < 16; ++reg) {
+    for (unsigned reg = 0; reg < owners_.size(); ++reg) {
       if ((possible >> reg & 1) == 0) {
         continue;
       }
@@ -533,6 +490,7 @@ class Allocator {
   ir::Function& f_;
   Id machine_;
   const std::vector<bool>& folded_;
+  const RegisterFile& registers_;
   std::vector<Id> leader_;
   std::vector<std::uint32_t> head_, hints_of_;
   std::vector<double> cost_;
@@ -545,14 +503,14 @@ class Allocator {
   std::vector<std::uint64_t> out_;
   std::vector<std::pair<std::uint32_t, RegisterSet>> clobbers_;
   std::vector<RegisterSet> busy_;
-  std::array<std::vector<Id>, 16> owners_;
+  std::array<std::vector<Id>, 32> owners_;
   Allocation result_;
 };
 
 }  // namespace
 
-Allocation allocate(ir::Function& f, Id machine, const std::vector<bool>& folded) {
-  return Allocator(f, machine, folded).run();
+Allocation allocate(ir::Function& f, Id machine, const std::vector<bool>& folded, const RegisterFile& registers) {
+  return Allocator(f, machine, folded, registers).run();
 }
 
 }  // namespace kiln

@@ -14,18 +14,9 @@
 
 namespace kiln {
 
-/// x86-64 registers by their encoding, as bits.
-using RegisterSet = std::uint16_t;
-constexpr RegisterSet register_bit(unsigned number) { return static_cast<RegisterSet>(1u << number); }
-inline constexpr unsigned kRax = 0, kRcx = 1, kRdx = 2, kRbx = 3, kRsp = 4, kRbp = 5, kRsi = 6, kRdi = 7;
-inline constexpr unsigned kScratch2 = 10, kScratch = 11, kR12 = 12;
-inline constexpr RegisterSet kPreserved = register_bit(kRbx) | register_bit(kRbp) | 0xf000;  ///< rbx rbp r12..r15
-inline constexpr RegisterSet kAllocatable = static_cast<RegisterSet>(
-    ~(register_bit(kRsp) | register_bit(kScratch) | register_bit(kScratch2)));
-/// Registers of R1 to R5 at calls.
-inline constexpr unsigned kArgumentRegisters[5] = {kRdi, kRsi, kRdx, kRcx, 8};
-/// IR argument 0: the MachineState.
-inline constexpr unsigned kMachineRegister = kR12, kFrameRegister = kRbp, kHelperMachineRegister = 9;
+/// Registers of a processor by their number, as bits.
+using RegisterSet = std::uint32_t;
+constexpr RegisterSet register_bit(unsigned number) { return RegisterSet{1} << number; }
 
 /// What an instruction asks of the allocation.
 struct Constraints {
@@ -42,12 +33,22 @@ struct Allocation {
   RegisterSet used = 0;
 };
 
+/// The registers of a processor, and what emitted code uses them for.
+struct RegisterFile {
+  RegisterSet allocatable = 0;  ///< all but the stack pointer and what the emitter needs for itself
+  RegisterSet preserved = 0;    ///< by whoever is called
+  unsigned arguments[5] = {};   ///< R1 to R5 at calls
+  unsigned result = 0;          ///< R0 at calls and returns
+  unsigned machine = 0;         ///< IR argument 0, the MachineState, when a function begins
+  unsigned frame = 0;           ///< R10 when a function begins
+  unsigned helper_machine = 0;  ///< where helpers take the MachineState
+  Constraints (*constraints)(const ir::Node& node) = nullptr;
+};
+
 /// \param machine  the node that stands for the MachineState; calls use it.
 /// \param folded   by node: not computed by itself, but an operand of the one instruction that uses it.
-Allocation allocate(ir::Function& f, ir::Id machine, const std::vector<bool>& folded);
+Allocation allocate(ir::Function& f, ir::Id machine, const std::vector<bool>& folded, const RegisterFile& registers);
 
-/// The constraints of a node, and its operands as the machine has them (with the machine state for calls).
-Constraints constraints_of(const ir::Node& node);
 bool has_result(const ir::Node& node);
 
 }  // namespace kiln

@@ -2,7 +2,6 @@
 #include "direct_helpers.h"
 
 #include <cstring>
-#include <iterator>
 
 namespace kiln {
 namespace {
@@ -57,25 +56,30 @@ std::uint64_t redirect(std::uint64_t r1, std::uint64_t key, std::uint64_t flags,
   return static_cast<std::uint64_t>(Verdict::kRedirect);
 }
 
-constexpr HelperFunction kForms[] = {nullptr, lookup, update, erase, redirect};
+constexpr HelperFunction kForms[] = {nullptr, lookup, update, erase, redirect};  // by DirectForm
 
 }  // namespace
 
-std::uint8_t direct_form(std::uint32_t number, const MapDescriptor& map) {
+DirectForm direct_form(std::uint32_t number, const MapDescriptor& map) {
   const auto type = static_cast<MapType>(map.type);
-  const bool plain = is_hash_kind(type) || is_array(type);  // elements are the user's bytes
+  if (number == kRedirectMap) {
+    const bool slots = type == MapType::kDevmap || type == MapType::kCpumap || type == MapType::kXskmap;
+    return slots ? DirectForm::kRedirectMap : DirectForm::kNone;
+  }
+  if ((!is_hash_kind(type) && !is_array(type)) || holds_maps(type)) {
+    return DirectForm::kNone;
+  }
   switch (number) {
-    case kLookup: return plain && type != MapType::kHashOfMaps ? 1 : 0;
-    case kUpdate: return plain && type != MapType::kHashOfMaps ? 2 : 0;
-    case kDelete: return plain && type != MapType::kHashOfMaps ? 3 : 0;
-    case kRedirectMap: return type == MapType::kDevmap || type == MapType::kCpumap || type == MapType::kXskmap ? 4 : 0;
-    default: return 0;
+    case kLookup: return DirectForm::kLookup;
+    case kUpdate: return DirectForm::kUpdate;
+    case kDelete: return DirectForm::kDelete;
+    default: return DirectForm::kNone;
   }
 }
 
-HelperFunction direct_helper(std::uint8_t form) {
-  KILN_CHECK(form != 0 && form < std::size(kForms));
-  return kForms[form];
+HelperFunction direct_helper(DirectForm form) {
+  KILN_CHECK(form != DirectForm::kNone);
+  return kForms[static_cast<std::size_t>(form)];
 }
 
 }  // namespace kiln

@@ -10,9 +10,10 @@
 
 namespace kiln {
 
-/// The form of helper `number` for this map, by a number of its own; 0: it has none.
-std::uint8_t direct_form(std::uint32_t number, const MapDescriptor& map);
-/// REQUIRES: form is what direct_form() gave, and not 0.
-HelperFunction direct_helper(std::uint8_t form);
+enum class DirectForm : std::uint8_t { kNone, kLookup, kUpdate, kDelete, kRedirectMap };
+/// The form of helper `number` for this map; kNone: it has none.
+DirectForm direct_form(std::uint32_t number, const MapDescriptor& map);
+/// REQUIRES: form is not kNone.
+HelperFunction direct_helper(DirectForm form);
 
 }  // namespace kiln

@@ -18,8 +18,9 @@ void use_direct_helpers(ir::Function& f, const MapTargets& targets) {
         continue;
       }
       const auto map = static_cast<std::size_t>(f.nodes[handle].imm);
-      f.nodes[id].aux = direct_form(static_cast<std::uint32_t>(f.nodes[id].imm), targets.maps.descriptor(map));
-      if (f.nodes[id].aux != 0) {
+      const DirectForm form = direct_form(static_cast<std::uint32_t>(f.nodes[id].imm), targets.maps.descriptor(map));
+      if (form != DirectForm::kNone) {
+        f.nodes[id].aux = static_cast<std::uint8_t>(form);
         const ir::Id view = f.constant(reinterpret_cast<std::uintptr_t>(&targets.views[map]));
         f.operands[f.nodes[id].list] = view;
       }

@@ -390,7 +390,8 @@ void IrEmitter::call(Id id) {
     moves.push_back({{Place::kRegister, kArgumentRegisters[i]}, place(f_.list(id)[i])});
   }
   move_all(std::move(moves));
-  as_.call(address_of(n.aux != 0 ? direct_helper(n.aux) : helper_function(static_cast<std::uint32_t>(n.imm))));
+  const auto form = static_cast<DirectForm>(n.aux);
+  as_.call(address_of(form != DirectForm::kNone ? direct_helper(form) : helper_function(static_cast<std::uint32_t>(n.imm))));
   finish(id, x86::rax);
 }
 

@@ -17,7 +17,7 @@ using IrOp = ir::Op;
 
 IrEmitter::IrEmitter(x86::Assembler& as, const IrTargets& targets, ir::Function& f, bool is_body, bool fold_loads,
                      std::function<void(std::uint32_t)> comment)
-    : as_(as), targets_(targets), f_(f), is_body_(is_body), fold_loads_(fold_loads), comment_(std::move(comment)) {}
+    : PlacedFunction(f, kScratch), as_(as), targets_(targets), is_body_(is_body), fold_loads_(fold_loads), comment_(std::move(comment)) {}
 
 void IrEmitter::emit() {
   split_critical_edges();
@@ -26,7 +26,7 @@ void IrEmitter::emit() {
     fold_addresses();
   }
   find_folded();
-  places_ = allocate(f_, machine_, folded_);
+  places_ = allocate(f_, machine_, folded_, kX86Registers);
   find_detours();
   labels_.resize(f_.blocks.size());
   for (const BlockId block : f_.order) {
@@ -38,33 +38,6 @@ void IrEmitter::emit() {
   for (std::size_t i = 0; i < f_.order.size(); ++i) {
     emit_block(i);
   }
-}
-
-/// Moves on an edge need a place: the end of a block that leads nowhere else.
-void IrEmitter::split_critical_edges() {
-  std::vector<BlockId> order;
-  for (const BlockId from : f_.order) {
-    order.push_back(from);
-    if (f_.blocks[from].end.targets() < 2) {
-      continue;
-    }
-    for (unsigned i = 0; i < 2; ++i) {
-      const BlockId to = f_.blocks[from].end.to[i];
-      const auto& nodes = f_.blocks[to].nodes;
-      if (f_.blocks[to].preds.size() < 2 || nodes.empty() || f_.nodes[nodes.front()].op != IrOp::kPhi) {
-        continue;
-      }
-      const auto middle = static_cast<BlockId>(f_.blocks.size());
-      f_.blocks.emplace_back();
-      f_.blocks[middle].end = {.kind = ir::Terminator::kJump, .to = {to, kNone}, .slot = f_.blocks[from].end.slot};
-      f_.blocks[middle].preds = {from};
-      f_.blocks[middle].loop_depth = std::min(f_.blocks[from].loop_depth, f_.blocks[to].loop_depth);
-      f_.replace_pred(to, from, middle);
-      f_.blocks[from].end.to[i] = middle;
-      order.push_back(middle);
-    }
-  }
-  f_.order = std::move(order);
 }
 
 /// An address that is a sum for one access becomes base and index of it.
@@ -88,10 +61,35 @@ void IrEmitter::fold_addresses() {
         n.in[1] = sum.in[1];
         n.scale = 0;
         sum.block = kNone;
+        for (unsigned i = 0; i < 2; ++i) {
+          fold_displacement(n, i, uses);
+        }
       }
     }
+  }
+  for (const BlockId block : f_.order) {
     std::erase_if(f_.blocks[block].nodes, [&](Id id) { return f_.nodes[id].block == kNone; });
   }
+}
+
+/// A part of an address that has a constant added gives it to the displacement.
+void IrEmitter::fold_displacement(ir::Node& n, unsigned part, std::vector<std::uint32_t>& uses) {
+  constexpr std::int64_t kFar = 0x4000'0000;
+  ir::Node& sum = f_.nodes[n.in[part]];
+  if (sum.op != IrOp::kAdd || sum.bits != 64 || !f_.is_constant(sum.in[1])) {
+    return;
+  }
+  const auto displacement = n.imm + static_cast<std::int64_t>(f_.value(sum.in[1]));
+  if (displacement < -kFar || displacement > kFar) {
+    return;
+  }
+  if (--uses[n.in[part]] == 0) {
+    sum.block = kNone;
+  } else {
+    ++uses[sum.in[0]];
+  }
+  n.imm = displacement;
+  n.in[part] = sum.in[0];
 }
 
 /// Loads that become the memory operand of the one instruction that uses them, in the same block, if nothing in between may
@@ -232,7 +230,7 @@ void IrEmitter::emit_block(std::size_t at) {
   const BlockId block = f_.order[at];
   const auto& preds = f_.blocks[block].preds;
   if (f_.blocks[block].loop_depth != 0 && preds.size() > 1 && f_.blocks[preds[0]].loop_depth < f_.blocks[block].loop_depth) {
-    as_.align(asmjit::AlignMode::kCode, 16);  // a loop starts here
+    as_.align(asmjit::AlignMode::kCode, 32);  // a loop starts here
   }
   as_.bind(labels_[block]);
   for (const Id id : f_.blocks[block].nodes) {
@@ -270,32 +268,6 @@ void IrEmitter::emit_end(BlockId block, BlockId next) {
 void IrEmitter::jump_to(BlockId to, BlockId next) {
   if (leads_to_[to] != next) {
     as_.jmp(target(to));
-  }
-}
-
-/// Where a jump to each block goes in the end: past blocks that do nothing.
-void IrEmitter::find_detours() {
-  leads_to_.resize(f_.blocks.size());
-  for (BlockId block = 0; block < leads_to_.size(); ++block) {
-    leads_to_[block] = block;
-  }
-  const auto is_empty = [this](BlockId block) {
-    const ir::Block& b = f_.blocks[block];
-    return b.end.kind == ir::Terminator::kJump && std::all_of(b.nodes.begin(), b.nodes.end(), [this](Id id) { return f_.nodes[id].op == IrOp::kPhi; }) &&
-           edge_moves(block).empty();
-  };
-  for (const BlockId start : f_.order) {
-    BlockId block = start;
-    for (unsigned steps = 0; steps < 8 && is_empty(block) && f_.blocks[block].end.to[0] != start; ++steps) {
-      block = f_.blocks[block].end.to[0];
-    }
-    leads_to_[start] = block;
-  }
-  // A chain that was cut short, or a circle, ends at a block that is emitted.
-  for (const BlockId start : f_.order) {
-    if (leads_to_[leads_to_[start]] != leads_to_[start]) {
-      leads_to_[start] = start;
-    }
   }
 }
 
@@ -338,42 +310,6 @@ void IrEmitter::branch(const ir::Terminator& end, BlockId next) {
 
 // ---- moves -------------------------------------------------------------------------------------
 
-std::vector<IrEmitter::Move> IrEmitter::edge_moves(BlockId from) {
-  std::vector<Move> moves;
-  const BlockId to = f_.blocks[from].end.to[0];
-  const std::size_t index = f_.pred_index(to, from);
-  for (const Id id : f_.blocks[to].nodes) {
-    if (f_.nodes[id].op != IrOp::kPhi) {
-      break;
-    }
-    const Move made{place(id), place(f_.list(id)[index])};
-    if (made.to.kind != Place::kNowhere && !(made.to == made.from)) {
-      moves.push_back(made);
-    }
-  }
-  return moves;
-}
-
-/// All at once: no move sees what another wrote. Cycles go through r11; r10 is between two slots.
-void IrEmitter::move_all(std::vector<Move> moves) {
-  std::erase_if(moves, [](const Move& m) { return m.to == m.from; });
-  while (!moves.empty()) {
-    const auto ready = std::find_if(moves.begin(), moves.end(), [&](const Move& m) {
-      return std::none_of(moves.begin(), moves.end(), [&](const Move& other) { return other.from == m.to; });
-    });
-    if (ready != moves.end()) {
-      move(ready->to, ready->from);
-      moves.erase(ready);
-      continue;
-    }
-    const Place broken = moves.front().to;
-    move({Place::kRegister, kScratch}, broken);
-    for (Move& m : moves) {
-      m.from = m.from == broken ? Place{Place::kRegister, kScratch} : m.from;
-    }
-  }
-}
-
 void IrEmitter::move(const Place& to, const Place& from) {
   if (to == from || from.kind == Place::kNowhere || to.kind == Place::kNowhere) {
     return;
@@ -405,19 +341,6 @@ void IrEmitter::move(const Place& to, const Place& from) {
 }
 
 // ---- values ------------------------------------------------------------------------------------
-
-IrEmitter::Place IrEmitter::place(Id id) const {
-  if (f_.is_constant(id)) {
-    return {Place::kConstant, f_.value(id)};
-  }
-  if (places_.reg[id] >= 0) {
-    return {Place::kRegister, static_cast<std::uint64_t>(places_.reg[id])};
-  }
-  if (places_.slot[id] >= 0) {
-    return {Place::kSlot, static_cast<std::uint64_t>(places_.slot[id])};
-  }
-  return {};
-}
 
 IrEmitter::Gp IrEmitter::wide(unsigned reg, unsigned bits) const {
   switch (bits) {

@@ -15,8 +15,9 @@
 #include <kiln/ir.h>
 #include <kiln/ir_memory.h>
 
-#include "allocate.h"
 #include "jit_code.h"
+#include "placed_function.h"
+#include "x86_registers.h"
 
 namespace kiln {
 
@@ -31,7 +32,7 @@ struct IrTargets {
   bool has_crc32 = false;
 };
 
-class IrEmitter {
+class IrEmitter : private PlacedFunction {
  public:
   IrEmitter(asmjit::x86::Assembler& as, const IrTargets& targets, ir::Function& f, bool is_body, bool fold_loads,
             std::function<void(std::uint32_t slot)> comment);
@@ -42,22 +43,9 @@ class IrEmitter {
  private:
   using Gp = asmjit::x86::Gp;
   using Mem = asmjit::x86::Mem;
-  using Id = ir::Id;
-
-  /// Where a value is.
-  struct Place {
-    enum Kind : std::uint8_t { kNowhere, kRegister, kSlot, kConstant } kind = kNowhere;
-    std::uint64_t value = 0;  ///< register, slot or constant
-    bool operator==(const Place&) const = default;
-  };
-  struct Move {
-    Place to, from;
-  };
-
   // Before and around (ir_emitter.cc).
-  void split_critical_edges();
   void fold_addresses();
-  void find_detours();
+  void fold_displacement(ir::Node& n, unsigned part, std::vector<std::uint32_t>& uses);
   void find_folded();
   bool foldable_address(const ir::Node& n) const;
   bool fold(Id load, unsigned bits);
@@ -69,12 +57,9 @@ class IrEmitter {
   void branch(const ir::Terminator& end, ir::BlockId next);
   void jump_to(ir::BlockId target, ir::BlockId next);
   asmjit::Label target(ir::BlockId block);
-  std::vector<Move> edge_moves(ir::BlockId from);
-  void move_all(std::vector<Move> moves);
-  void move(const Place& to, const Place& from);
+  void move(const Place& to, const Place& from) override;
 
   // Values (ir_emitter.cc).
-  Place place(Id id) const;
   Gp wide(unsigned reg, unsigned bits) const;
   Gp use(Id id, const Gp& scratch, unsigned bits = 64);
   Gp result(Id id, unsigned bits = 64);
@@ -108,16 +93,11 @@ class IrEmitter {
 
   asmjit::x86::Assembler& as_;
   const IrTargets& targets_;
-  ir::Function& f_;
   bool is_body_;
   bool fold_loads_;
   std::function<void(std::uint32_t)> comment_;
-  Id machine_ = ir::kNone;
-  std::vector<bool> folded_;
   std::vector<Id> open_;  ///< loads of the block that may still be folded
-  Allocation places_;
   std::vector<asmjit::Label> labels_;   ///< by block
-  std::vector<ir::BlockId> leads_to_;   ///< by block: itself, or the block that is reached through it
   std::vector<unsigned> pushed_;
   std::uint32_t frame_size_ = 0;       ///< bytes that rsp is lowered by, pushes not counted
 };

@@ -23,7 +23,11 @@ class Refusal {
 
   const Failure& failure() const { return failure_; }
   const Insn& insn() const { return failure_.program.insns[failure_.insn]; }
-  const Decoded& decoded() const { return failure_.structure.code[failure_.insn]; }
+  /// Of no kind if the program was refused before it was decoded.
+  const Decoded& decoded() const {
+    static constexpr Decoded kNone;
+    return failure_.insn < failure_.structure.code.size() ? failure_.structure.code[failure_.insn] : kNone;
+  }
   bool contains(std::string_view words) const { return failure_.message.find(words) != std::string_view::npos; }
 
   /// The number behind `word`, e.g. "off=" or "size=".
@@ -362,6 +366,10 @@ Words unknown_function(const Refusal& f) {
           "call a function that this program type has, or change the program's section", {}};
 }
 
+Words unknown_type(const Refusal&) {
+  return {"What programs of this type may do is not known here.", "move the code to a section of a type that is", {}};
+}
+
 Words no_licence(const Refusal& f) {
   return {fmt::format("{} is only for programs under a licence compatible with the GPL.", f.helper()),
           "declare such a licence: char _license[] SEC(\"license\") = \"GPL\"", {}};
@@ -440,6 +448,7 @@ constexpr Row kRows[] = {
     {"GPL", no_licence},
     {"cannot use helper", unknown_function},
     {"unknown func", unknown_function},
+    {"program type ", unknown_type},
     {"is not supported", unknown_function},
     {"cannot pass map_type", wrong_map},
     {"map forbidden", map_direction},

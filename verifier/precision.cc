@@ -131,6 +131,10 @@ void Checker::step_back(const State& s, const TraceEntry& entry, u32 next, Preci
       }
       break;
     case Form::kAtomicFetch: {
+      if (options_.forget_atomic_fetches) {
+        mask.slots[entry.stack_frame] &= entry.stack_access ? ~slot : ~u64{0};
+        break;
+      }
       const bool exchange = d.op == Op::ATOMIC_CMPXCHG32 || d.op == Op::ATOMIC_CMPXCHG64;
       const unsigned fetched = exchange ? 0u : i.src;
       if (is_set(fetched)) {

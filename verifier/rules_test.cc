@@ -56,6 +56,16 @@ std::string case_name(const testing::TestParamInfo<std::size_t>& info) {
 
 INSTANTIATE_TEST_SUITE_P(Cases, Rules, testing::Range<std::size_t>(0, all_cases().size()), case_name);
 
+/// Refused before there is anything to point at.
+TEST(RulesExplained, ATypeThatIsNotThere) {
+  Object object = case_object();
+  object.programs = {all_cases()[0].program};
+  object.programs[0].type = ProgramType::kStructOps;
+  const VerifyResult result = verify(object, object.programs[0]);
+  EXPECT_FALSE(result.accepted);
+  EXPECT_NE(result.explanation.reason.find("programs of this type"), std::string::npos) << result.explanation.text();
+}
+
 TEST(RulesCoverage, ThereAreManyCases) { EXPECT_GE(all_cases().size(), 150u); }
 
 }  // namespace

@@ -59,22 +59,20 @@ constexpr std::string_view dynptr_name(DynptrType type) {
 }
 
 /// Reg::flags of a pointer: what may be done with what it points at.
-enum : u16 {
-  kReadOnly = 1 << 0,
-  kRingbuf = 1 << 1,    ///< kMem: a reserved record
-  kTrusted = 1 << 2,    ///< kBtf: valid as long as the program runs or the reference is held
-  kRcu = 1 << 3,        ///< valid until the RCU read section ends
-  kUntrusted = 1 << 4,  ///< may be stale: loads are safe, nothing else
-  kUser = 1 << 5,       ///< an address in user space
-  kPerCpu = 1 << 6,
-  kOwned = 1 << 7,      ///< kBtf: allocated by bpf_obj_new(); its type is the program's own
-  kNonOwning = 1 << 8,  ///< kBtf: borrowed from a list or tree, until the lock is released
-  kFirstSlot = 1 << 9,  ///< kDynptr, kIter: the slot at the lowest address
-  kDrained = 1 << 10,   ///< kIter: next() has given NULL
-  kRcuLocked = 1 << 11, ///< kIter: made inside an RCU read section
-  kPacketSlice = 1 << 12,  ///< kMem: of a dynptr over the packet
-  kAllFlags = (1 << 14) - 1,
-};
+inline constexpr unsigned kReadOnly = 1u << 0;
+inline constexpr unsigned kRingbuf = 1u << 1;  ///< kMem: a reserved record
+inline constexpr unsigned kTrusted = 1u << 2;  ///< kBtf: valid as long as the program runs or the reference is held
+inline constexpr unsigned kRcu = 1u << 3;  ///< valid until the RCU read section ends
+inline constexpr unsigned kUntrusted = 1u << 4;  ///< may be stale: loads are safe, nothing else
+inline constexpr unsigned kUser = 1u << 5;  ///< an address in user space
+inline constexpr unsigned kPerCpu = 1u << 6;
+inline constexpr unsigned kOwned = 1u << 7;  ///< kBtf: allocated by bpf_obj_new(); its type is the program's own
+inline constexpr unsigned kNonOwning = 1u << 8;  ///< kBtf: borrowed from a list or tree, until the lock is released
+inline constexpr unsigned kFirstSlot = 1u << 9;  ///< kDynptr, kIter: the slot at the lowest address
+inline constexpr unsigned kDrained = 1u << 10;  ///< kIter: next() has given NULL
+inline constexpr unsigned kRcuLocked = 1u << 11;  ///< kIter: made inside an RCU read section
+inline constexpr unsigned kPacketSlice = 1u << 12;  ///< kMem: of a dynptr over the packet
+inline constexpr unsigned kAllFlags = (1u << 14) - 1;
 
 /// A scalar's id says which others hold the same value; with one of these bits, the same value minus
 /// `off`, which was added in 64 bits or in 32.
@@ -98,7 +96,7 @@ struct Reg {
 
   bool is_scalar() const { return type == RegType::kScalar; }
   bool is_pointer() const { return type > RegType::kScalar; }
-  bool has(u16 flag) const { return (flags & flag) != 0; }
+  bool has(unsigned flag) const { return (flags & flag) != 0; }
   bool is_constant() const { return is_scalar() && bounds.is_constant(); }
   bool is_null_constant() const { return is_constant() && bounds.value() == 0; }
   u32 base_id() const { return id & ~kIdWithOffset; }

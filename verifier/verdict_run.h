@@ -15,15 +15,15 @@ namespace kiln::verifier {
 struct VerdictTotals {
   std::uint64_t programs = 0, insns = 0;
   std::uint64_t kernel_accepts = 0;
-  std::uint64_t we_only = 0, kernel_only = 0;  ///< accepted by one of the two
+  std::uint64_t we_only = 0, kernel_only = 0;  ///< accepted by one of the two, for no known reason
+  std::uint64_t kernel_defects = 0;  ///< accepted by one of the two, because of a defect in the kernel's verifier
   std::uint64_t same_processed = 0;  ///< of the programs that both accept
   std::uint64_t same_words = 0;      ///< of the programs that both refuse: the same reason
   std::map<std::string, std::uint64_t> reasons;  ///< why we refuse, numbers left out
   std::string error;                 ///< the kernel could not be asked
 
   std::uint64_t differ() const { return we_only + kernel_only; }
-  std::uint64_t both_accept() const { return kernel_accepts - kernel_only; }
-  std::uint64_t both_refuse() const { return programs - kernel_accepts - we_only; }
+  std::uint64_t both_accept = 0, both_refuse = 0;
 };
 
 /// Programs of seeds [first, first + count). Each difference of verdicts goes to `out`, one line.

@@ -271,12 +271,22 @@ void optimise(Function& f, PassSet passes) {
     narrow(f);
     fold(f, passes);
   });
+  run(Pass::kUnroll, [&] {
+    remove_dead(f);
+    unroll(f);
+    fold(f, passes);
+    run(Pass::kLoads, [&] { forward_memory(f); });
+  });
   run(Pass::kMerge, [&] {
     remove_dead(f);
     merge_memory(f);
     fold(f, passes);
   });
   run(Pass::kBranches, [&] { branches(f); });
+  run(Pass::kStrength, [&] {
+    reduce_strength(f);
+    fold(f, passes);
+  });
   run(Pass::kCse, [&] { eliminate_common(f); });
   run(Pass::kLicm, [&] { hoist(f); });
   remove_dead(f);

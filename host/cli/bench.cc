@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // kiln bench: steady-state throughput of one program, or of the whole benchmark set.
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -26,12 +27,15 @@ struct BenchOptions {
   std::string set = "programs";
   bool markdown = false;
   bool ratios = false;
+  bool repeated = false;
   SpeedOptions speed;
 };
 
 /// One program with its inputs.
 struct BenchCase {
   std::string name, object, capture, maps;
+  std::string entry = {};   ///< program of the object, if it has several
+  unsigned times = 1;       ///< that it does its work for a frame
 };
 
 // The benchmark set, in the order of the published tables (testbench/programs/README.md).
@@ -79,6 +83,20 @@ Result<std::vector<BenchCase>> kernel_set(std::span<const char* const> names) {
   return cases;
 }
 
+/// The same programs, those that can be in the form that does its work 64 times for each frame (testbench/programs/repeat.c).
+void repeat_inside(std::vector<BenchCase>& cases) {
+  for (BenchCase& c : cases) {
+    std::error_code error;
+    const fs::path programs = fs::read_symlink("/proc/self/exe", error).parent_path() / "programs";
+    const fs::path object = programs / "repeated" / (c.name + ".bpf.o");
+    if (fs::exists(object)) {
+      c.object = object;
+      c.entry = c.name + "_64";
+      c.times = 64;
+    }
+  }
+}
+
 struct BenchResult {
   std::string program;
   std::uint64_t packets = 0;
@@ -111,12 +129,39 @@ Result<void> measure_in_turn(const std::vector<std::unique_ptr<Engine>>& engines
   return {};
 }
 
+/// A native form that does something else than the program would be measured for nothing.
+Result<void> check_native(const Prepared& prepared, const BenchCase& c, const std::vector<Frame>& frames, const SpeedOptions& options) {
+  auto native = load_engine(prepared, c.maps, "native", options), interp = load_engine(prepared, c.maps, "interp", options);
+  if (!native || !interp) {
+    return {};  // said when it is loaded to be measured
+  }
+  for (std::size_t i = 0; i < frames.size(); ++i) {
+    auto expected = (*interp)->run(frames[i]), got = (*native)->run(frames[i]);
+    if (!expected || !got) {
+      return expected ? got.error() : expected.error();
+    }
+    if (expected->code != got->code || expected->frame != got->frame || expected->redirect != got->redirect) {
+      return Error{Errc::kInternal, fmt::format("{}: frame {}: the native form does not do what the program does", c.name, i + 1)};
+    }
+  }
+  return {};
+}
+
+/// Times of a run, as times of the work that it did so often.
+void divide(Throughput& speed, unsigned times) {
+  for (double& ns : speed.ns_per_packet) {
+    ns /= times;
+  }
+  speed.cycles_per_packet /= times;
+  speed.insns_per_packet /= times;
+}
+
 Result<BenchResult> bench_one(const BenchCase& c, const BenchOptions& options) {
   auto frames = read_capture(c.capture);
   if (!frames) {
     return frames.error();
   }
-  auto prepared = prepare(c.object, options.object.program, {.btf_path = options.object.btf});
+  auto prepared = prepare(c.object, c.entry.empty() ? options.object.program : c.entry, {.btf_path = options.object.btf});
   if (!prepared) {
     return prepared.error();
   }
@@ -127,6 +172,9 @@ Result<BenchResult> bench_one(const BenchCase& c, const BenchOptions& options) {
   BenchResult result{.program = c.name.empty() ? (*prepared)->program().name : c.name,
                      .packets = fitting.size(), .engines = {}};
   const std::vector<std::string> names = split_engines(options.engines);
+  if (std::find(names.begin(), names.end(), "native") != names.end()) {
+    KILN_TRY(check_native(**prepared, c, fitting, options.speed));
+  }
   std::vector<std::unique_ptr<Engine>> engines(names.size());
   for (std::size_t i = 0; i < names.size(); ++i) {
     EngineReport& report = result.engines.emplace_back();
@@ -141,6 +189,11 @@ Result<BenchResult> bench_one(const BenchCase& c, const BenchOptions& options) {
     }
   }
   KILN_TRY(measure_in_turn(engines, fitting, options.speed.measure, result.engines));
+  for (EngineReport& report : result.engines) {
+    if (report.speed) {
+      divide(*report.speed, c.times);
+    }
+  }
   return result;
 }
 
@@ -226,6 +279,9 @@ int bench(const BenchOptions& options) {
       return fail(set.error());
     }
     cases = std::move(set).value();
+    if (options.repeated) {
+      repeat_inside(cases);
+    }
   } else if (options.capture.empty()) {
     return fail({Errc::kUsage, "bench OBJ needs frames: --pcap FILE"});
   } else {
@@ -265,11 +321,12 @@ void add_bench(CLI::App& app, int& status) {
   auto* verb = app.add_subcommand("bench", "steady-state throughput and latency; without OBJ the benchmark set");
   auto options = std::make_shared<BenchOptions>();
   add_object_options(*verb, options->object, false);
-  verb->add_option("--engines", options->engines, "comma-separated: interp,jit,nic,kernel, or all");
+  verb->add_option("--engines", options->engines, "comma-separated: interp,jit,nic,kernel, or all; native: bundled programs as clang compiles them for this host");
   verb->add_option("--pcap", options->capture, "frames, over and over");
   verb->add_option("--maps", options->maps, "map contents as JSON");
   verb->add_option("--set", options->set, "without OBJ: programs (the benchmark set), compute or maps (kernels for CPU engines)")
       ->check(CLI::IsMember({"programs", "compute", "maps"}));
+  verb->add_flag("--repeated", options->repeated, "programs that can be repeated do their work 64 times a run, so that the cost of a run hardly counts");
   verb->add_flag("--ratios", options->ratios, "the first engine against each other one, with the geometric mean");
   verb->add_option("--rounds", options->speed.measure.repeats, "timed rounds, engines in turn (default: 9)")->check(CLI::Range(1, 1000));
   verb->add_flag("--markdown", options->markdown, "the table of README.md");

@@ -120,7 +120,7 @@ class FactsCheck {
 
   bool fits_value(const RegFact& fact, std::uint64_t v) const {
     if (fact.map < 0) {
-      return v >= address::kMap;
+      return fact.smin <= static_cast<std::int64_t>(v - address::kMap);  // from the base of whatever map
     }
     const MapDescriptor& d = maps_.descriptor(static_cast<std::size_t>(fact.map));
     if (d.entry_stride == 0 || d.cpu_count != 1) {

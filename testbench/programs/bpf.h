@@ -66,6 +66,9 @@ struct xdp_md {
 /* A context field that is a packet address. */
 #define PACKET(field) ((void*)(long)(field))
 
+#ifdef KILN_NATIVE
+#include "native.h"
+#else
 static void* (*const bpf_map_lookup_elem)(void* map, const void* key) = (void*)1;
 static long (*const bpf_map_update_elem)(void* map, const void* key, const void* value,
                                          __u64 flags) = (void*)2;
@@ -96,6 +99,7 @@ static __u64 (*const bpf_ktime_get_coarse_ns)(void) = (void*)160;
 static __u64 (*const bpf_xdp_get_buff_len)(struct xdp_md* ctx) = (void*)188;
 static long (*const bpf_xdp_load_bytes)(struct xdp_md* ctx, __u32 offset, void* to, __u32 size) = (void*)189;
 static long (*const bpf_xdp_store_bytes)(struct xdp_md* ctx, __u32 offset, const void* from, __u32 size) = (void*)190;
+#endif
 
 /* Constants and variables between host and network byte order. */
 #define HTONS(x) ((__u16)__builtin_bswap16((__u16)(x)))

@@ -42,7 +42,7 @@ struct Node {
   bool is_signed = false;     ///< kLoad: sign-extends
   bool fetches = false;       ///< kAtomic: the old value is wanted
   ValueKinds region = 0;      ///< memory access: what the base points at, 0 unknown
-  std::uint8_t aux = 0;       ///< kAtomic: low byte of isa.def's imm; divisions: 1 if the divisor is never 0
+  std::uint8_t aux = 0;       ///< kAtomic: low byte of isa.def's imm; divisions: 1 if the divisor is never 0; kCall: the back end's
   std::array<Id, 3> in = {kNone, kNone, kNone};
   std::int64_t imm = 0;
   std::uint32_t list = 0, count = 0;  ///< operands of kPhi and calls: a part of Function::operands

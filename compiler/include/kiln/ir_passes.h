@@ -60,6 +60,8 @@ void eliminate_common(Function& f);                 ///< kCse
 void promote_stack(Function& f);                    ///< kStack
 void forward_memory(Function& f);                   ///< kLoads
 void merge_memory(Function& f);                     ///< kMerge
+void unroll(Function& f);                           ///< kUnroll
+void reduce_strength(Function& f);                  ///< kStrength
 void hoist(Function& f);                            ///< kLicm
 void remove_dead(Function& f);                      ///< always
 

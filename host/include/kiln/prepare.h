@@ -16,6 +16,7 @@ namespace kiln {
 
 /// A verified program of an object. Not movable: engines keep a pointer to `object`.
 struct Prepared {
+  std::string path;  ///< of the object's file
   Object object;
   std::size_t entry = 0;
   VerifiedObject verified;
@@ -49,6 +50,7 @@ struct EngineOptions {
   std::uint32_t threads = 8;  ///< NIC, per core
   bool handover = true;       ///< NIC: the host goes on where it has no unit; else such a program is refused
   std::string passes = "all";  ///< JIT: of its optimiser, ir::PassSet::parse()
+  std::string native = {};    ///< `native`: the shared object with the program compiled for this host
 };
 
 /// Names of all engines, in the order they are reported.

@@ -27,6 +27,9 @@ struct JitSettings {
 /// x86-64 machine code by asmjit, W^X. On another processor load() fails with kUnavailable.
 std::unique_ptr<Engine> make_jit(const JitSettings& settings = {});
 
+/// A bundled program that was compiled for this host (jit/native.cc), to measure against. \param path  of its shared object.
+std::unique_ptr<Engine> make_native(const std::string& path);
+
 /// The machine before an instruction, as the interpreter sees it (addresses as in address.h).
 struct InterpState {
   std::uint32_t program = 0;  ///< index into Object::programs (tail calls change it)

@@ -4,7 +4,7 @@
 
 KERNEL(modulo, {
   __u64 sum = 0, dividend = 0x123456789abcdef + p[PAYLOAD_AT];
-  for (__u64 divisor = 3; divisor < 195; divisor++)
+  for (__u64 divisor = 3; divisor < 3 + 1536; divisor++)
     sum += dividend % divisor;
   return verdict(sum);
 })

@@ -15,6 +15,9 @@ namespace kiln {
 struct VerifyOptions {
   int log_level = 0;                       ///< 0: only the reason; 1, 2: as the kernel's
   std::uint64_t insn_limit = 1'000'000;    ///< processed instructions (BPF_COMPLEXITY_LIMIT_INSNS)
+  /// Unsound, as Linux 6.18 is here: that a number was fetched from the stack by an atomic is not followed back.
+  /// For telling whether that alone is why Linux accepts a program.
+  bool forget_atomic_fetches = false;
 };
 
 /// Why a program is refused, in words beyond the kernel's.

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Passes whose rules depend on numbers: loops with every number of rounds, divisions by constants, remainders, sums. Optimised code
+// must give what the interpreter gives, and so must code without the pass at hand.
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include <fmt/format.h>
+#include <kiln/cpu_engines.h>
+#include <kiln/disasm.h>
+
+namespace kiln {
+namespace {
+
+/// One program on the interpreter and on the JIT with several sets of passes.
+class Engines {
+ public:
+  Engines(const std::string& text, std::initializer_list<const char*> pass_sets) {
+    auto insns = assemble(text);
+    KILN_CHECK(insns);
+    Program& program = object_.programs.emplace_back();
+    program.name = "prog";
+    program.subprograms = {{.name = "prog", .start = 0, .end = static_cast<std::uint32_t>(insns->size())}};
+    program.insns = std::move(*insns);
+    Facts facts;
+    facts.insns.resize(program.insns.size());
+    for (InsnFact& insn : facts.insns) {
+      insn.reachable = true;
+    }
+    facts.stack_depth = {0};
+    add(make_interp(), facts);
+    for (const char* passes : pass_sets) {
+      add(make_jit({.passes = passes}), facts);
+    }
+  }
+
+  /// R0 of all, if they agree on its low half; the first instruction reads R6 from the frame.
+  void expect_same(std::span<const std::uint64_t> words, const std::string& what) {
+    Frame frame;
+    frame.data.resize(64);
+    std::memcpy(frame.data.data(), words.data(), words.size_bytes());
+    std::optional<Outcome> expected;
+    for (const auto& engine : engines_) {
+      auto outcome = engine->run(frame);
+      ASSERT_TRUE(outcome) << outcome.error().message;
+      if (!expected) {
+        expected = std::move(*outcome);
+        continue;
+      }
+      ASSERT_EQ(outcome->code, expected->code) << what;
+      ASSERT_EQ(outcome->frame, expected->frame) << what;
+    }
+  }
+
+ private:
+  void add(std::unique_ptr<Engine> engine, const Facts& facts) {
+    auto loaded = engine->load({.object = &object_, .facts = {facts}}, 0, MapSet(), {});
+    KILN_CHECK(loaded);
+    engines_.push_back(std::move(engine));
+  }
+
+  Object object_;
+  std::vector<std::unique_ptr<Engine>> engines_;
+};
+
+TEST(Passes, LoopsWithEveryNumberOfRounds) {
+  struct Shape {
+    const char* start;
+    int step;
+    const char* test;  // with the last value
+    int first;
+  };
+  const Shape shapes[] = {{"r2 = 5", 1, "if r2 != {} goto pc-10", 5},
+                          {"r2 = 3", 3, "if r2 s< {} goto pc-10", 3},
+                          {"r2 = 1000", -2, "if r2 > {} goto pc-10", 1000},
+                          {"w2 = -20", 1, "if w2 != {} goto pc-10", -20},
+                          {"w2 = 7", 2, "if w2 < {} goto pc-10", 7}};
+  for (const Shape& shape : shapes) {
+    for (int rounds = 1; rounds < 45; ++rounds) {
+      const char width = shape.start[0];
+      const std::string text = fmt::format(
+          "r6 = *(u32 *)(r1 +0)\nr0 = 1\nr4 = 0\n{0}\nr7 = r2\nr7 &= 31\nr7 += r6\nr3 = *(u8 *)(r7 +0)\nr0 += r3\n"
+          "r4 ^= r2\n*(u8 *)(r7 +32) = r4\nr0 *= 3\n{1}2 += {2}\n{3}\nr0 += r2\nr0 ^= r4\n*(u64 *)(r6 +48) = r0\nexit\n",
+          shape.start, width, shape.step, fmt::format(fmt::runtime(shape.test), shape.first + rounds * shape.step));
+      Engines engines(text, {"all", "-unroll", "unroll", "unroll,fold,strength", "-strength", "none"});
+      engines.expect_same(std::vector<std::uint64_t>{0x1122334455667788, 0x99aabbccddeeff00, 0x0123456789abcdef, ~0ull}, text);
+    }
+  }
+}
+
+TEST(Passes, SumsOfALoop) {
+  for (const char* op : {"+=", "^=", "|=", "&="}) {
+    for (const char* width : {"r", "w"}) {
+      const std::string text = fmt::format(
+          "r6 = *(u32 *)(r1 +0)\nr0 = *(u64 *)(r6 +0)\nr2 = 0\nr7 = r6\nr7 += r2\nr3 = *(u64 *)(r7 +8)\nr4 = *(u16 *)(r7 +3)\n"
+          "{1}0 {0} {1}3\n{1}0 {0} {1}4\nr2 += 1\nif r2 != 24 goto pc-8\n*(u64 *)(r6 +0) = r0\nexit\n", op, width);
+      Engines engines(text, {"all", "-strength", "strength", "unroll,strength"});
+      engines.expect_same(std::vector<std::uint64_t>{0x1122334455667788, 0x99aabbccddeeff00, 0xf123456789abcdef, ~0ull, 5}, text);
+    }
+  }
+}
+
+TEST(Passes, DivisionsByConstants) {
+  constexpr std::uint32_t kDivisors[] = {1,    2,    3,     5,     6,      7,      9,          10,         11,         12,        13,        14,
+                                         25,   28,   60,    100,   125,    641,    1000,       1023,       1025,       65535,     65537,     100000,
+                                         3u << 20, 0x7fff'ffff, 0x8000'0001, 0xffff'fffe, 0xffff'ffff};
+  for (const std::uint32_t d : kDivisors) {
+    std::vector<std::uint64_t> values = {0, 1, d - 1ull, d, d + 1ull, 2ull * d - 1, 2ull * d, 0x7fff'ffff, 0x8000'0000, 0xffff'fffe, 0xffff'ffff,
+                                         0xffff'ffffull / d * d, 0xffff'ffffull / d * d - 1, 0x1234'5678'9abc'def0, ~0ull};
+    for (const char* width : {"r", "w"}) {
+      for (const char* size : {"u8", "u16", "u32", "u64"}) {
+        // Divisors that don't fit an immediate come by way of a constant in a register.
+        const std::string text = fmt::format(
+            "r6 = *(u32 *)(r1 +0)\nr0 = *({1} *)(r6 +0)\nr5 = {2:#x} ll\nr2 = r0\n{0}2 /= {0}5\n*(u64 *)(r6 +16) = r2\nr3 = r0\n{0}3 %= {0}5\n"
+            "*(u64 *)(r6 +24) = r3\nr4 = r2\n{0}4 *= {0}5\n{0}0 -= {0}4\n*(u64 *)(r6 +32) = r0\nexit\n", width, size, d);
+        Engines engines(text, {"all", "-strength", "strength", "strength,narrow,fold"});
+        for (const std::uint64_t value : values) {
+          engines.expect_same(std::vector<std::uint64_t>{value}, fmt::format("{:#x} by {:#x}, {} {}", value, d, width, size));
+        }
+      }
+    }
+  }
+}
+
+TEST(Passes, RemaindersByVariables) {
+  for (const char* width : {"r", "w"}) {
+    const std::string text = fmt::format(
+        "r6 = *(u32 *)(r1 +0)\nr2 = *(u64 *)(r6 +0)\nr3 = *(u64 *)(r6 +8)\nr4 = r2\n{0}4 /= {0}3\n{0}4 *= {0}3\n{0}2 -= {0}4\n*(u64 *)(r6 +0) = r2\n"
+        "r0 = 0\nexit\n", width);
+    Engines engines(text, {"all", "-strength", "strength"});
+    for (const std::uint64_t a : {0ull, 1ull, 77ull, 0xffff'ffffull, 0x1'0000'0001ull, ~0ull, 1ull << 63}) {
+      for (const std::uint64_t b : {0ull, 1ull, 3ull, 0xffff'ffffull, 0x1'0000'0000ull, ~0ull}) {
+        engines.expect_same(std::vector<std::uint64_t>{a, b}, fmt::format("{:#x} by {:#x}, {}", a, b, width));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kiln

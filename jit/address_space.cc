@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint32_t kReadOnlyForPrograms = 1u << 7;   // BPF_F_RDONLY_PROG
 constexpr std::uint64_t kNullPage = 4096;
+constexpr std::uint64_t kPieceStride = 1 << 20;  // tagged: pieces of the frame, behind the objects
 constexpr std::uint64_t kNear = 4096;  // how far off an address may be and still mean a region
 constexpr std::uint32_t kWriteOnlyForPrograms = 1u << 8;  // BPF_F_WRONLY_PROG
 
@@ -53,8 +54,14 @@ std::byte* AddressSpace::checked(std::uint64_t address, std::uint64_t size, Acce
   if ((access == Access::kRead || context_is_writable_) && inside(address, size, context(), context_bytes_)) {
     return reinterpret_cast<std::byte*>(frame_->context) + (address - context());
   }
-  if (access == Access::kRead && inside(address, size, objects_, object_memory_.size())) {
+  if (inside(address, size, objects_, object_memory_.size()) &&
+      (access == Access::kRead || address - objects_ >= writable_objects_)) {
     return object_memory_.data() + (address - objects_);
+  }
+  if (frame_->rest != nullptr) {
+    if (std::byte* piece = in_piece(address, size)) {
+      return piece;
+    }
   }
   const std::uint64_t offset = address - arena_;
   if (!inside(address, size, arena_, maps_->arena().size())) {
@@ -70,8 +77,24 @@ std::byte* AddressSpace::checked(std::uint64_t address, std::uint64_t size, Acce
   return maps_->arena().data() + offset;
 }
 
-void AddressSpace::set_objects(std::span<std::byte> memory) {
+std::uint64_t AddressSpace::piece(std::size_t number) const {
+  return tagged_ ? address::kObject + (number + 1) * kPieceStride : host_address(frame_->rest->pieces[number].data());
+}
+
+std::byte* AddressSpace::in_piece(std::uint64_t address, std::uint64_t size) const {
+  for (std::size_t number = 0; number < frame_->rest->pieces.size(); ++number) {
+    std::vector<std::byte>& bytes = frame_->rest->pieces[number];
+    if (inside(address, size, piece(number), bytes.size())) {
+      return bytes.data() + (address - piece(number));
+    }
+  }
+  return nullptr;
+}
+
+void AddressSpace::set_objects(std::span<std::byte> memory, std::size_t writable_from) {
+  KILN_CHECK(memory.size() <= kPieceStride);
   object_memory_ = memory;
+  writable_objects_ = writable_from;
   objects_ = tagged_ ? address::kObject : host_address(memory.data());
 }
 

@@ -64,15 +64,18 @@ class AddressSpace {
   }
   std::uint64_t stack_top() const { return stack_ + address::kStackBytes; }  ///< R10 of the first function
   std::uint64_t map_value(std::uint32_t arena_offset) const { return arena_ + arena_offset; }
-  /// Memory that helpers hand out, to be read only. \param memory  stays where it is.
-  void set_objects(std::span<std::byte> memory);
+  /// Memory that helpers hand out. \param memory  stays where it is. \param writable_from  programs may store from there on.
+  void set_objects(std::span<std::byte> memory, std::size_t writable_from);
   std::uint64_t object(std::size_t offset) const { return objects_ + offset; }
+  /// Where the first byte of FrameRest::pieces[number] is. REQUIRES: the frame has that piece.
+  std::uint64_t piece(std::size_t number) const;
   /// Raw runs have no context: R1 points at the packet.
   void without_context() { context_bytes_ = 0; }
 
  private:
   /// The map that has arena bytes [offset, offset + size) inside one value that `access` may touch.
   std::optional<std::size_t> map_of_value(std::uint64_t offset, std::uint64_t size, Access access) const;
+  std::byte* in_piece(std::uint64_t address, std::uint64_t size) const;
   void fetch(std::uint32_t offset, std::uint32_t size, Access access);
   void write_back();
 
@@ -90,6 +93,7 @@ class AddressSpace {
   bool context_is_writable_;
   std::span<std::byte> object_memory_;
   std::uint64_t objects_ = 0;
+  std::size_t writable_objects_ = 0;
   std::uint64_t stack_ = 0;
   std::uint64_t arena_ = 0;
   std::vector<Pending> pending_;

@@ -92,8 +92,8 @@ class Allocator {
   void use(Id id, bool late, Visit&& visit) {
     if (folded_[id]) {
       for (const Id in : f_.nodes[id].in) {
-        if (in != kNone && lives(in)) {
-          visit(in, true);  // the result may be written before the load
+        if (in != kNone) {
+          use(in, true, visit);  // the result may be written before the load
         }
       }
     } else if (lives(id)) {

@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include <kiln/address.h>
+#include <kiln/btf.h>
+#include <kiln/kfuncs.h>
 
 namespace kiln {
 namespace {
@@ -15,11 +17,13 @@ namespace {
 constexpr std::uint32_t kFrameAlign = 32;  // the kernel's rounding of a frame (interpreter and stack limit)
 
 bool is_jump(Form form) {
-  return form == Form::kJa || form == Form::kJa32 || form == Form::kJmpImm || form == Form::kJmpReg;
+  return form == Form::kJa || form == Form::kJa32 || form == Form::kJmpImm || form == Form::kJmpReg ||
+         form == Form::kMayGoto;
 }
 
 bool is_store(Form form) {
-  return form == Form::kStoreImm || form == Form::kStoreReg || form == Form::kAtomic || form == Form::kAtomicFetch;
+  return form == Form::kStoreImm || form == Form::kStoreReg || form == Form::kAtomic || form == Form::kAtomicFetch ||
+         form == Form::kStoreRelease;
 }
 
 /// Whether a register field names a register that the instruction writes.
@@ -56,8 +60,9 @@ bool writes_dst(Form form) {
 
 class Decoder {
  public:
-  Decoder(std::span<const Insn> insns, const Program* program, const Facts* facts, EngineSet engine, std::size_t maps)
-      : insns_(insns), program_(program), facts_(facts), engine_(engine), maps_(maps) {
+  Decoder(std::span<const Insn> insns, const Program* program, const Facts* facts, EngineSet engine, std::size_t maps,
+          const Btf* kernel_types)
+      : insns_(insns), program_(program), facts_(facts), engine_(engine), maps_(maps), kernel_types_(kernel_types) {
     code_.program = program;
     code_.verified = facts_ != nullptr && !facts_->empty();
   }
@@ -118,13 +123,13 @@ class Decoder {
     if (const char* why = malformed(insn); why != nullptr || info == nullptr) {
       return refuse(slot, fmt::format("{} (opcode {:#04x})", why != nullptr ? why : "unknown opcode", insn.opcode));
     }
-    if (info->group == Group::extended) {
-      return refuse(slot, fmt::format("no engine but the kernel has {}", info->name));
+    if (info->form == Form::kAddrSpaceCast) {
+      return refuse(slot, "no engine but the kernel has arenas, which addr_space_cast is for");
     }
     const bool stores_register = is_store(info->form) && info->form != Form::kStoreImm;
     const bool src_is_register = stores_register || info->form == Form::kLoad || info->form == Form::kAluReg ||
                                  info->form == Form::kMovSx || info->form == Form::kJmpReg ||
-                                 info->form == Form::kLdPacket;
+                                 info->form == Form::kLdPacket || info->form == Form::kLoadAcquire;
     if (insn.dst >= kRegisters || (src_is_register && insn.src >= kRegisters)) {
       return refuse(slot, "there are no registers above r10");
     }
@@ -157,7 +162,7 @@ class Decoder {
       return function_number(slot, out);
     }
     if (out.op == Op::CALL_KFUNC) {
-      return refuse(slot, fmt::format("kernel function {} can't be called: no engine but the kernel has kfuncs", out.imm));
+      return decode_kfunc(slot, out);
     }
     const HelperInfo* helper = find_helper(static_cast<std::uint32_t>(out.imm));
     if (helper == nullptr) {
@@ -166,6 +171,20 @@ class Decoder {
     if ((helper->engines & engine_) == 0) {
       return refuse(slot, fmt::format("this engine has no helper bpf_{}", helper->name));
     }
+    return {};
+  }
+
+  Result<void> decode_kfunc(std::uint32_t slot, CodeInsn& out) {
+    const auto id = static_cast<std::uint32_t>(out.imm);
+    if (kernel_types_ == nullptr || id >= kernel_types_->count() || kernel_types_->kind(id) != BtfKind::kFunc) {
+      return refuse(slot, fmt::format("kernel function {} is not in the kernel's BTF", out.imm));
+    }
+    const std::string_view name = kernel_types_->name(id);
+    const KfuncInfo* kfunc = find_kfunc(name);
+    if (kfunc == nullptr || (kfunc->engines & engine_) == 0) {
+      return refuse(slot, fmt::format("this engine has no kernel function {}", name));
+    }
+    out.target = static_cast<std::uint32_t>(kfunc - kfunc_table().data());
     return {};
   }
 
@@ -244,7 +263,7 @@ class Decoder {
       }
       if (is_store(insn.form)) {
         touch(insn.dst, insn.off);
-      } else if (insn.form == Form::kLoad) {
+      } else if (insn.form == Form::kLoad || insn.form == Form::kLoadAcquire) {
         touch(insn.src, insn.off);
       }
       if (insn.op == Op::MOV64_REG) {
@@ -290,6 +309,7 @@ class Decoder {
   const Facts* facts_;
   EngineSet engine_;
   std::size_t maps_;
+  const Btf* kernel_types_;
   Code code_;
 };
 
@@ -307,8 +327,8 @@ const Function& Code::function_of(std::uint32_t slot) const {
 }
 
 Result<Code> decode_program(std::span<const Insn> insns, const Program* program, const Facts* facts,
-                            EngineSet engine, std::size_t maps) {
-  return Decoder(insns, program, facts, engine, maps).decode();
+                            EngineSet engine, std::size_t maps, const Btf* kernel_types) {
+  return Decoder(insns, program, facts, engine, maps, kernel_types).decode();
 }
 
 std::string describe_slot(const Program* program, std::uint32_t slot) {

@@ -20,6 +20,8 @@
 
 namespace kiln {
 
+class Btf;
+
 /// A slot that no path reaches (second half of a wide instruction, or dead by Facts): trapping.
 inline constexpr Op kNeverReached = Op::kCount;
 
@@ -30,7 +32,7 @@ struct CodeInsn {
   std::uint8_t src = 0;
   std::int16_t off = 0;
   std::int32_t imm = 0;
-  std::uint32_t target = 0;  ///< jumps: slot; CALL_LOCAL, LD_CODE_ADDR: function number
+  std::uint32_t target = 0;  ///< jumps: slot; CALL_LOCAL, LD_CODE_ADDR: function number; CALL_KFUNC: row of kfunc_table()
   std::uint64_t wide = 0;    ///< LD_IMM64 and relatives: the value (maps: index, offset in the value << 32)
 };
 
@@ -55,10 +57,11 @@ struct Code {
 /// \param program  for messages and subprograms; nullptr: raw instructions, functions are call targets.
 /// \param facts    nullptr or empty: nothing was proven.
 /// \param maps     how many there are; a map reference beyond is refused.
-/// \errors kUnsupported: unknown or malformed instruction, helper that `engine` lacks, kfunc, jump out of
+/// \param kernel_types  where the ids of kernel functions are from; nullptr: none can be called.
+/// \errors kUnsupported: unknown or malformed instruction, helper or kernel function that `engine` lacks, jump out of
 ///         its function, a path off the end, a map reference that is not canonical (program.h).
 Result<Code> decode_program(std::span<const Insn> insns, const Program* program, const Facts* facts,
-                            EngineSet engine, std::size_t maps);
+                            EngineSet engine, std::size_t maps, const Btf* kernel_types = nullptr);
 
 /// "slot 12 (drop.c:34)", or "slot 12" without source lines.
 std::string describe_slot(const Program* program, std::uint32_t slot);

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <kiln/btf.h>
 
 namespace kiln {
 namespace {
@@ -62,7 +63,7 @@ Result<std::vector<Code>> CpuEngine::decode(const VerifiedObject& object, std::s
       continue;  // a program that was not verified is not tail-called (engine.h)
     }
     const Program& program = object.object->programs[i];
-    auto code = decode_program(program.insns, &program, facts, helper_set(), maps.size());
+    auto code = decode_program(program.insns, &program, facts, helper_set(), maps.size(), object.object->kernel_types.get());
     if (!code) {
       return code.error();
     }
@@ -79,7 +80,22 @@ Result<void> CpuEngine::load(const VerifiedObject& object, std::size_t entry, Ma
   if (!programs) {
     return programs.error();
   }
-  const Program& program = object.object->programs[entry];
+  programs_ = std::move(*programs);
+  entry_ = entry;
+  types_.reset();
+  if (auto types = Btf::parse(object.object->btf)) {
+    types_ = std::make_shared<const Btf>(std::move(*types));
+  }
+  KILN_TRY(make_machine(object.object->programs[entry], std::make_shared<MapSet>(std::move(maps)), environment));
+  if (auto prepared = prepare(object); !prepared) {
+    runtime_.reset();
+    return prepared.error();
+  }
+  return {};
+}
+
+/// Frame memory and machine state for the programs that were decoded.
+Result<void> CpuEngine::make_machine(const Program& program, std::shared_ptr<MapSet> maps, const Environment& environment) {
   const std::optional<ContextKind> kind_of_context = context_kind(program.type);
   if (!kind_of_context) {
     return Error{Errc::kUnsupported, fmt::format("{}: {} does not run programs of type {}", program.name, name(),
@@ -92,10 +108,8 @@ Result<void> CpuEngine::load(const VerifiedObject& object, std::size_t entry, Ma
   if (!pages) {
     return pages.error();
   }
-  programs_ = std::move(*programs);
-  entry_ = entry;
   pages_ = std::move(*pages);
-  const AddressSpaceKind kind = address_space(programs_[entry].verified);
+  const AddressSpaceKind kind = address_space(programs_[entry_].verified);
   frame_ = FrameMemory{.context = reinterpret_cast<std::uint32_t*>(pages_.data()),
                        .stack = pages_.data() + context_room,
                        .window_bytes = window_room,
@@ -105,17 +119,38 @@ Result<void> CpuEngine::load(const VerifiedObject& object, std::size_t entry, Ma
                        .tagged = kind == AddressSpaceKind::kTagged};
   frame_.move_to_window(frame_.stack + address::kStackBytes);
   auto machine = std::make_unique<HelperRuntime>(frame_, std::move(maps), environment, kind, program.type);
-  machine->program = static_cast<std::uint32_t>(entry);
+  machine->program = static_cast<std::uint32_t>(entry_);
   machine->callable.resize(programs_.size());
   for (std::size_t i = 0; i < programs_.size(); ++i) {
     machine->callable[i] = programs_[i].verified;
   }
+  machine->types = types_.get();
   runtime_ = std::move(machine);
-  if (auto prepared = prepare(object); !prepared) {
-    runtime_.reset();
-    return prepared.error();
-  }
   return {};
+}
+
+Result<std::unique_ptr<Engine>> CpuEngine::sibling(std::uint32_t cpu) {
+  KILN_TRY(check_loaded());
+  if (!runtime_->maps.is_shared()) {
+    return Error{Errc::kUsage, "several threads on one program need maps that are shared before it is loaded (MapSet::share())"};
+  }
+  std::unique_ptr<CpuEngine> other = another();
+  if (other == nullptr) {
+    return Error{Errc::kUnsupported, fmt::format("{}: one thread at a time runs a program", name())};
+  }
+  Environment environment = runtime_->environment;
+  environment.cpu = cpu;
+  other->programs_ = programs_;
+  other->entry_ = entry_;
+  other->types_ = types_;
+  KILN_TRY(other->make_machine(*programs_[entry_].program, runtime_->owned_maps, environment));
+  KILN_TRY(other->adopt(*this));
+  return std::unique_ptr<Engine>(std::move(other));
+}
+
+Result<std::unique_ptr<Engine>> make_sibling(Engine& engine, std::uint32_t cpu) {
+  auto* of_cpu = dynamic_cast<CpuEngine*>(&engine);
+  return of_cpu != nullptr ? of_cpu->sibling(cpu) : Error{Errc::kUnsupported, fmt::format("{}: one thread at a time runs a program", engine.name())};
 }
 
 Result<void> CpuEngine::check_loaded() const {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <kiln/btf.h>
 #include <kiln/engine.h>
 
 #include "helper_runtime.h"
@@ -23,6 +24,8 @@ class CpuEngine : public Engine {
   Result<Outcome> run(const Frame& frame) override;
   Result<MapSet> maps() override;
   Result<Throughput> measure(std::span<const Frame> frames, const MeasureOptions& options) override;
+  /// make_sibling().
+  Result<std::unique_ptr<Engine>> sibling(std::uint32_t cpu);
 
  protected:
   /// Which helpers it has (helpers.def).
@@ -32,6 +35,10 @@ class CpuEngine : public Engine {
   /// Called once per load(), when runtime() and programs() are complete.
   /// \param object  as load() has it; its Facts are there only meanwhile.
   virtual Result<void> prepare(const VerifiedObject& object) = 0;
+  /// An engine of the same kind, not loaded; nullptr: programs of this kind are run by one thread.
+  virtual std::unique_ptr<CpuEngine> another() const { return nullptr; }
+  /// prepare() of an engine that another() made, from what this one prepared. \param first  of the same class.
+  virtual Result<void> adopt(const CpuEngine&) { return {}; }
   /// Runs the entry program on the frame that is in frame memory. \return R0.
   virtual Result<std::uint64_t> execute() = 0;
   /// The timed part of measure(). \param empty  instead of the program one that returns at once, all else the same.
@@ -50,6 +57,7 @@ class CpuEngine : public Engine {
   bool restores_frames() const;
 
  private:
+  Result<void> make_machine(const Program& program, std::shared_ptr<MapSet> maps, const Environment& environment);
   Result<void> check_loaded() const;
   Result<void> check_frame(const Frame& frame) const;
   /// What the run left, into the outcome, whose code is there.
@@ -61,6 +69,7 @@ class CpuEngine : public Engine {
   LowPages pages_;
   FrameMemory frame_;
   FrameRest rest_;
+  std::shared_ptr<const Btf> types_;  ///< the object's own, if it has any
   std::unique_ptr<HelperRuntime> runtime_;
 };
 

@@ -381,6 +381,25 @@ TEST_P(CpuEngines, MeasuresWithFramesRestored) {
   EXPECT_TRUE(engine_->run(frame()));  // still usable one by one
 }
 
+/// Each function counts for itself, each time it is called.
+TEST_P(CpuEngines, MayGotoEndsLoops) {
+  Object object;
+  add_program(object, "call f\nr6 = r0\ncall f\nr0 += r6\nexit\n"
+                      "f:\nr0 = 0\nagain:\nmay_goto out\nr0 += 1\ngoto again\nout:\nexit\n", {0, 5});
+  auto outcome = run(object);
+  ASSERT_TRUE(outcome) << outcome.error().message;
+  EXPECT_EQ(outcome->code, 2u * 8 * 1024 * 1024);
+}
+
+TEST_P(CpuEngines, KernelFunctionsAreRefusedByName) {
+  Object object;
+  add_program(object, "call kernel-function#7\nexit\n");
+  auto outcome = run(object);
+  ASSERT_FALSE(outcome);
+  EXPECT_NE(outcome.error().message.find("kernel function 7 is not in the kernel's BTF"), std::string::npos)
+      << outcome.error().message;
+}
+
 INSTANTIATE_TEST_SUITE_P(Engines, CpuEngines, ::testing::Values("interp", "jit"),
                          [](const auto& info) { return std::string(info.param); });
 

@@ -12,7 +12,6 @@
 namespace kiln {
 
 KILN_DEFINE_HELPER(loop) {
-  constexpr std::uint32_t kMaxLoops = 8 * 1024 * 1024;  // BPF_MAX_LOOPS
   HelperRuntime& m = runtime(machine);
   if (r4 != 0) {
     return negative(EINVAL);

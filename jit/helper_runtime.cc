@@ -7,22 +7,24 @@
 
 #include <fmt/format.h>
 
+#include <kiln/btf.h>
 #include <kiln/device.h>
 
 namespace kiln {
 
-HelperRuntime::HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind,
+HelperRuntime::HelperRuntime(FrameMemory& frame_memory, std::shared_ptr<MapSet> map_set, const Environment& env, AddressSpaceKind kind,
                              ProgramType program_type)
     : frame(frame_memory),
-      maps(std::move(map_set)),
+      owned_maps(std::move(map_set)),
+      maps(*owned_maps),
       memory(frame, maps, kind),
       environment(env),
-      objects(SocketTable::bytes(environment.network.sockets) + kLoanBytes),
+      objects(SocketTable::bytes(environment.network.sockets) + kLoanBytes + kHeapBytes),
       sockets(environment.network.sockets, objects),
       type(program_type),
       random(env.random_seed),
       processor(env.cpu) {
-  memory.set_objects(objects);
+  memory.set_objects(objects, objects.size() - kHeapBytes);
   if (frame.kind == ContextKind::kSkb) {
     skb.emplace(frame, type);
   }
@@ -67,10 +69,35 @@ void HelperRuntime::record(Event event) {
 
 std::uint64_t HelperRuntime::lend(std::span<const std::byte> bytes) {
   KILN_CHECK(lent + bytes.size() <= kLoanBytes);  // keys of at most eight callbacks inside one another
-  const std::size_t at = objects.size() - kLoanBytes + lent;
+  const std::size_t at = objects.size() - kHeapBytes - kLoanBytes + lent;
   std::memcpy(objects.data() + at, bytes.data(), bytes.size());
   lent += bytes.size();
   return memory.object(at);
+}
+
+std::uint64_t HelperRuntime::allocate(std::uint64_t type) {
+  constexpr std::size_t kAlign = 8;
+  const auto id = static_cast<std::uint32_t>(type);
+  const std::optional<std::uint32_t> size =
+      types != nullptr && type < types->count() ? types->size_of(id) : std::nullopt;
+  if (!size) {
+    return fault(fmt::format("bpf_obj_new() of type {}, which the object does not have", type));
+  }
+  const std::size_t bytes = (std::size_t{*size} + kAlign - 1) / kAlign * kAlign;
+  if (bytes > kHeapBytes - allocated) {
+    return 0;
+  }
+  const std::size_t at = objects.size() - kHeapBytes + allocated;
+  std::memset(objects.data() + at, 0, bytes);
+  allocated += bytes;
+  ++allocations;
+  return memory.object(at);
+}
+
+void HelperRuntime::give_object_back() {
+  if (allocations != 0 && --allocations == 0) {
+    allocated = 0;  // programs keep few objects, and none for long
+  }
 }
 
 std::uint64_t HelperRuntime::clock() const {

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,8 +43,10 @@ struct MachineState {
 
 inline constexpr std::uint32_t kMaxCallFrames = 8;  ///< MAX_CALL_FRAMES: functions active at once
 inline constexpr std::uint32_t kMaxTailCalls = 33;  ///< MAX_TAIL_CALL_CNT
-/// Interpreter: instructions per frame. The verifier lets at most a million through per program, and 33
-/// tail calls follow one another, so only an unverified program can get here.
+inline constexpr std::uint32_t kMaxLoops = 8 * 1024 * 1024;  ///< BPF_MAX_LOOPS: of bpf_loop(), iterators, may_goto
+/// Interpreter: instructions per frame, but for the rounds of loops that the verifier does not walk. It lets at
+/// most a million through per program, and 33 tail calls follow one another, so only an unverified program can
+/// get here.
 inline constexpr std::int64_t kInstructionBudget = std::int64_t{1} << 26;
 
 /// R1 to R5 of a function that a helper calls.
@@ -60,21 +63,25 @@ class FunctionCaller {
 
 /// Longest keys that callbacks can be lent, one inside another.
 inline constexpr std::size_t kLoanBytes = std::size_t{kMaxCallFrames} * 512;  // a key fits the stack, so 512 bytes
+inline constexpr std::size_t kHeapBytes = 64 * 1024;  ///< for bpf_obj_new(), in one run
 inline constexpr std::size_t kMaxEvents = 1024;  ///< kept per run; more are counted by nobody
 
+class Btf;
 class Device;
 
 struct HelperRuntime : MachineState {
-  HelperRuntime(FrameMemory& frame_memory, MapSet map_set, const Environment& env, AddressSpaceKind kind,
+  /// \param map_set  several machines may have the same, if it is shared (MapSet::share()).
+  HelperRuntime(FrameMemory& frame_memory, std::shared_ptr<MapSet> map_set, const Environment& env, AddressSpaceKind kind,
                 ProgramType program_type = ProgramType::kXdp);
   HelperRuntime(const HelperRuntime&) = delete;
   HelperRuntime& operator=(const HelperRuntime&) = delete;
 
   FrameMemory& frame;
-  MapSet maps;
+  std::shared_ptr<MapSet> owned_maps;
+  MapSet& maps;
   AddressSpace memory;
   Environment environment;
-  std::vector<std::byte> objects;  ///< sockets, then room for loans
+  std::vector<std::byte> objects;  ///< sockets, then room for loans, then what programs allocate
   SocketTable sockets;
   ProgramType type;         ///< of every program that runs: tail calls stay within one type
   std::optional<Skb> skb;   ///< if the packet is a struct sk_buff
@@ -101,6 +108,9 @@ struct HelperRuntime : MachineState {
     faulted = 0;
     redirect.reset();
     events.clear();
+    allocated = allocations = 0;
+    bit_words.clear();
+    res_locks.clear();
   }
   /// Puts a frame and its context into frame memory. \errors kInput: its context does not fit.
   Result<void> load_frame(const Frame& given);
@@ -126,6 +136,16 @@ struct HelperRuntime : MachineState {
   std::uint64_t lend(std::span<const std::byte> bytes);
   void give_back(std::size_t bytes) { lent -= bytes; }
   std::size_t lent = 0;
+
+  /// Zeroed memory of a program's own until give_object_back(), which all of them need. \param type  BTF id of a
+  /// struct of the object. \return its address; 0: there is no room.
+  std::uint64_t allocate(std::uint64_t type);
+  void give_object_back();
+  const Btf* types = nullptr;  ///< the object's own, if it has any
+  std::size_t allocated = 0, allocations = 0;  ///< bytes, objects that are there
+
+  std::vector<std::vector<std::uint64_t>> bit_words;  ///< of bpf_iter_bits over more than one word
+  std::vector<const std::uint32_t*> res_locks;        ///< that this run holds
 
   /// FunctionCaller::call(); a fault if the engine has none.
   std::uint64_t call_function(std::uint64_t address, const FunctionArguments& arguments);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Helpers that make, read and compare text: trace_printk, trace_vprintk, snprintf, strtol, strtoul, strncmp.
+// Helpers that make, read and compare text: trace_printk, trace_vprintk, snprintf, strtol, strtoul, strncmp; and
+// the kernel function bpf_stream_vprintk().
 //
 // Source: kernel/trace/bpf_trace.c, kernel/bpf/helpers.c (bpf_snprintf, __bpf_strtoull), Linux 6.18. A program sees
 // only what they return; the text of trace_printk is an event for the user.
@@ -10,7 +11,7 @@
 #include <cstring>
 
 #include "format.h"
-#include "helper_runtime.h"
+#include "kfuncs.h"
 
 namespace kiln {
 namespace {
@@ -176,6 +177,29 @@ KILN_DEFINE_HELPER(snprintf) {
     to[copied] = std::byte{0};
   }
   return formatted.text.size() + 1;
+}
+
+KILN_DEFINE_KFUNC(bpf_stream_vprintk_impl) {
+  constexpr std::uint32_t kStdout = 1, kStderr = 2;
+  HelperRuntime& m = runtime(machine);
+  const auto stream = static_cast<std::uint32_t>(r1), bytes = static_cast<std::uint32_t>(r4);
+  if (stream != kStdout && stream != kStderr) {
+    return as_int(-ENOENT);
+  }
+  if (bytes % 8 != 0 || bytes > kMaxArguments * 8 || (bytes != 0 && r3 == 0)) {
+    return as_int(-EINVAL);
+  }
+  std::vector<std::uint64_t> arguments;
+  const char* format = constant_string(m, r2);
+  if (format == nullptr || !read_arguments(m, r3, bytes, arguments)) {
+    return 0;
+  }
+  const Formatted formatted = format_text(m, format, arguments);
+  if (formatted.error == 0) {
+    const auto* text = reinterpret_cast<const std::byte*>(formatted.text.data());
+    m.record({.kind = EventKind::kTrace, .map = {}, .index = 0, .data = {text, text + formatted.text.size()}});
+  }
+  return as_int(-formatted.error);
 }
 
 KILN_DEFINE_HELPER(strtol) {

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "arithmetic.h"
+#include "kfuncs.h"
 
 namespace kiln {
 
@@ -50,6 +51,7 @@ void InterpMachine::begin(u32 entry) {
   r_[1] = runtime_.r1;
   r_[2] = runtime_.r2;
   r_[kFramePointer] = runtime_.stack_top;
+  may_goto_left_ = kMaxLoops;
   callers_.clear();
 }
 
@@ -127,6 +129,7 @@ Result<u64> InterpMachine::resume(const RunState& state) {
   code_ = &programs_[program_];
   pc_ = state.pc;
   r_ = state.regs;
+  may_goto_left_ = kMaxLoops;  // a run is taken over before its first may_goto
   callers_.clear();
   for (const CallerState& caller : state.callers) {
     callers_.push_back({.saved = caller.saved, .program = caller.program, .slot = caller.slot});
@@ -191,8 +194,9 @@ InterpMachine::Next InterpMachine::step() {
       pc_ = jump_taken(insn) ? insn.target : pc_ + 1;
       return Next::kGoOn;
     case Form::kCall:
-      return insn.op == Op::CALL_LOCAL ? call_function(code_->functions[insn.target])
-                                       : call_helper(static_cast<u32>(insn.imm));
+      return insn.op == Op::CALL_LOCAL   ? call_function(code_->functions[insn.target])
+             : insn.op == Op::CALL_KFUNC ? call_kfunc(insn.target)
+                                         : call_helper(static_cast<u32>(insn.imm));
     case Form::kCallx:
       return callx(r_[insn.dst]);
     case Form::kExit:
@@ -202,6 +206,8 @@ InterpMachine::Next InterpMachine::step() {
     case Form::kStoreReg:
     case Form::kAtomic:
     case Form::kAtomicFetch:
+    case Form::kLoadAcquire:
+    case Form::kStoreRelease:
       if (!load_store(insn)) {
         return Next::kStop;
       }
@@ -213,8 +219,8 @@ InterpMachine::Next InterpMachine::step() {
     case Form::kLdPacket:
       return load_packet(insn);
     case Form::kMayGoto:
-    case Form::kLoadAcquire:
-    case Form::kStoreRelease:
+      may_goto(insn);
+      return Next::kGoOn;
     case Form::kAddrSpaceCast:
       KILN_CHECK(!"refused by Decoder");
   }
@@ -353,6 +359,24 @@ bool InterpMachine::jump_taken(const CodeInsn& insn) const {
   }
 }
 
+// Not in the RFC. Jumps once the function has passed it kMaxLoops times, so that every loop ends.
+void InterpMachine::may_goto(const CodeInsn& insn) {
+  if (may_goto_left_ == 0) {
+    pc_ = insn.target;
+    return;
+  }
+  --may_goto_left_;
+  ++pc_;
+  go_round();
+}
+
+/// The verifier saw one round of such a loop; how many there are is the program's business.
+void InterpMachine::go_round() {
+  if (code_->verified) {
+    runtime_.budget = kInstructionBudget;
+  }
+}
+
 // Sections 4.3.1 and 4.3.2: helpers, functions of the program, exit.
 InterpMachine::Next InterpMachine::call_helper(u32 number) {
   r_[0] = helper_function(number)(r_[1], r_[2], r_[3], r_[4], r_[5], &runtime_);
@@ -364,8 +388,22 @@ InterpMachine::Next InterpMachine::call_helper(u32 number) {
     program_ = static_cast<u32>(r_[0]) - 1;  // R10 stays: the new program takes over this frame
     code_ = &programs_[program_];
     pc_ = 0;
+    may_goto_left_ = kMaxLoops;
     r_[1] = runtime_.r1;
     return Next::kGoOn;
+  }
+  ++pc_;
+  return Next::kGoOn;
+}
+
+InterpMachine::Next InterpMachine::call_kfunc(u32 row) {
+  r_[0] = kfunc_function(row)(r_[1], r_[2], r_[3], r_[4], r_[5], &runtime_);
+  runtime_.memory.flush();
+  if (runtime_.faulted != 0) {
+    return Next::kStop;
+  }
+  if (kfunc_table()[row].has(kKfIterNext)) {
+    go_round();
   }
   ++pc_;
   return Next::kGoOn;
@@ -376,7 +414,8 @@ InterpMachine::Next InterpMachine::call_function(const Function& callee) {
     runtime_.fault(fmt::format("call of a function while {} are active", kMaxCallFrames));
     return Next::kStop;
   }
-  callers_.push_back({.saved = {r_[6], r_[7], r_[8], r_[9], r_[kFramePointer]}, .program = program_, .slot = pc_ + 1});
+  callers_.push_back({.saved = {r_[6], r_[7], r_[8], r_[9], r_[kFramePointer]}, .program = program_, .slot = pc_ + 1, .may_goto_left = may_goto_left_});
+  may_goto_left_ = kMaxLoops;
   r_[kFramePointer] -= code_->function_of(pc_).frame_bytes;
   pc_ = callee.start;
   return Next::kGoOn;
@@ -400,6 +439,7 @@ InterpMachine::Next InterpMachine::leave_function() {
   program_ = caller.program;
   code_ = &programs_[program_];
   pc_ = caller.slot;
+  may_goto_left_ = caller.may_goto_left;
   callers_.pop_back();
   return Next::kGoOn;
 }
@@ -407,7 +447,7 @@ InterpMachine::Next InterpMachine::leave_function() {
 // Sections 5.1 to 5.3. False: the access is not allowed.
 bool InterpMachine::load_store(const CodeInsn& insn) {
   const unsigned bytes = access_bytes(isa_table()[static_cast<std::size_t>(insn.op)].opcode);
-  const bool is_load = insn.form == Form::kLoad;
+  const bool is_load = insn.form == Form::kLoad || insn.form == Form::kLoadAcquire;
   const u64 address = r_[is_load ? insn.src : insn.dst] + static_cast<u64>(std::int64_t{insn.off});
   std::byte* at = runtime_.memory.checked(address, bytes, is_load ? Access::kRead : Access::kWrite);
   if (at == nullptr) {
@@ -420,6 +460,10 @@ bool InterpMachine::load_store(const CodeInsn& insn) {
     case Op::LDXH:
     case Op::LDXW:
     case Op::LDXDW:
+    case Op::LOAD_ACQUIRE8:  // one thread, or one that hands the map engine one request after another: all is in order
+    case Op::LOAD_ACQUIRE16:
+    case Op::LOAD_ACQUIRE32:
+    case Op::LOAD_ACQUIRE64:
       r_[insn.dst] = load(at, bytes);
       break;
     case Op::LDXSB:
@@ -439,6 +483,10 @@ bool InterpMachine::load_store(const CodeInsn& insn) {
     case Op::STXH:
     case Op::STXW:
     case Op::STXDW:
+    case Op::STORE_RELEASE8:
+    case Op::STORE_RELEASE16:
+    case Op::STORE_RELEASE32:
+    case Op::STORE_RELEASE64:
       std::memcpy(at, &value, bytes);
       break;
     default:

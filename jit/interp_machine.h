@@ -46,11 +46,12 @@ class InterpMachine final : public FunctionCaller {
  private:
   using Registers = std::array<std::uint64_t, kRegisters>;
 
-  /// A caller waiting for its callee: R6 to R10, and where to go on.
+  /// A caller waiting for its callee: R6 to R10, where to go on, and how often may_goto may still be passed.
   struct Caller {
     std::array<std::uint64_t, 5> saved{};
     std::uint32_t program = 0;
     std::uint32_t slot = 0;
+    std::uint32_t may_goto_left = kMaxLoops;
   };
 
   enum class Next : std::uint8_t { kGoOn, kExit, kStop };
@@ -68,7 +69,10 @@ class InterpMachine final : public FunctionCaller {
   void atomic(const CodeInsn& insn, std::byte* at, std::uint64_t address);
   Next load_packet(const CodeInsn& insn);
   void load_wide(const CodeInsn& insn);
+  void may_goto(const CodeInsn& insn);
+  void go_round();
   Next call_helper(std::uint32_t number);
+  Next call_kfunc(std::uint32_t row);
   Next call_function(const Function& callee);
   Next callx(std::uint64_t value);
   Next leave_function();
@@ -81,6 +85,7 @@ class InterpMachine final : public FunctionCaller {
   const Code* code_ = nullptr;
   std::uint32_t program_ = 0;
   std::uint32_t pc_ = 0;
+  std::uint32_t may_goto_left_ = kMaxLoops;  ///< of the running function
   Registers r_{};
   std::vector<Caller> callers_;
   std::uint64_t executed_ = 0;

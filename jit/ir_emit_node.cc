@@ -308,8 +308,26 @@ void IrEmitter::load(Id id) {
   finish(id, d);
 }
 
+/// The store of what an operation makes of the same bytes.
+void IrEmitter::update(Id id) {
+  const ir::Node& n = f_.nodes[id];
+  const ir::Node& value = f_.nodes[n.in[2]];
+  const Id other = folded_[value.in[0]] ? value.in[1] : value.in[0];
+  const unsigned bits = n.size * 8u;
+  const std::uint32_t inst = value.op == IrOp::kAdd   ? Inst::kIdAdd
+                             : value.op == IrOp::kSub ? Inst::kIdSub
+                             : value.op == IrOp::kAnd ? Inst::kIdAnd
+                             : value.op == IrOp::kOr  ? Inst::kIdOr : Inst::kIdXor;
+  const Mem at = address(n, n.size, false);
+  std::int64_t constant = 0;
+  as_.emit(inst, at, is_imm32(other, bits, constant) ? asmjit::Operand(imm(constant)) : asmjit::Operand(use(other, x86::r11, bits)));
+}
+
 void IrEmitter::store(Id id) {
   const ir::Node& n = f_.nodes[id];
+  if (folded_[n.in[2]]) {
+    return update(id);
+  }
   const Mem to = address(n, n.size, true);
   if (f_.is_constant(n.in[2])) {
     const std::uint64_t value = f_.value(n.in[2]);

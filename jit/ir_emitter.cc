@@ -107,9 +107,13 @@ void IrEmitter::find_folded() {
     ir::for_operands(f_.blocks[block].end, [&](Id& in) { ++uses[in]; });
   }
   for (const BlockId block : f_.order) {
+    find_updates(block, uses);
     open_.clear();
     for (const Id id : f_.blocks[block].nodes) {
       const ir::Node& n = f_.nodes[id];
+      if (folded_[id]) {
+        continue;
+      }
       fold_operand(id);
       if (n.op == IrOp::kLoad) {
         if (uses[id] == 1 && !n.is_signed && foldable_address(n)) {
@@ -127,6 +131,48 @@ void IrEmitter::find_folded() {
       fold(end.a, end.bits);
     }
   }
+}
+
+/// A load, an operation on it and the store of the result to the same place: one instruction that changes memory. Only at fixed
+/// addresses (global data): elsewhere processors rename what was just stored, and see through three instructions, but not one.
+void IrEmitter::find_updates(BlockId block, const std::vector<std::uint32_t>& uses) {
+  const auto& nodes = f_.blocks[block].nodes;
+  for (std::size_t at = 0; at < nodes.size(); ++at) {
+    const ir::Node& store = f_.nodes[nodes[at]];
+    if (store.op != IrOp::kStore || store.size < 4 || f_.is_constant(store.in[2]) || !f_.is_constant(store.in[0]) ||
+        store.in[1] != kNone) {
+      continue;
+    }
+    const Id value = store.in[2];
+    const ir::Node& n = f_.nodes[value];
+    const bool commutes = n.op == IrOp::kAdd || n.op == IrOp::kAnd || n.op == IrOp::kOr || n.op == IrOp::kXor;
+    if ((!commutes && n.op != IrOp::kSub) || n.block != block || uses[value] != 1 || n.bits < store.size * 8u) {
+      continue;
+    }
+    for (unsigned i = 0; i < (commutes ? 2u : 1u); ++i) {
+      const Id load = n.in[i];
+      const ir::Node& l = f_.nodes[load];
+      if (l.op == IrOp::kLoad && l.block == block && uses[load] == 1 && l.size == store.size && l.in[0] == store.in[0] &&
+          l.in[1] == store.in[1] && l.scale == store.scale && l.imm == store.imm && load != n.in[1 - i] && is_undisturbed(block, load, at)) {
+        folded_[load] = folded_[value] = true;
+        break;
+      }
+    }
+  }
+}
+
+/// Whether nothing between the load and node number `until` of the block may write what it reads.
+bool IrEmitter::is_undisturbed(BlockId block, Id load, std::size_t until) const {
+  const auto& nodes = f_.blocks[block].nodes;
+  const ir::Access access = ir::access_of(f_, load);
+  for (std::size_t i = until; i-- > 0 && nodes[i] != load;) {
+    const IrOp op = f_.nodes[nodes[i]].op;
+    const bool call = op == IrOp::kCall || op == IrOp::kCallLocal || op == IrOp::kTailCall;
+    if (call || (op != IrOp::kLoad && ir::is_access(op) && ir::may_alias(ir::access_of(f_, nodes[i]), access))) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /// An index and a base that doesn't fit the displacement would need both scratch registers.
@@ -276,7 +322,9 @@ asmjit::Label IrEmitter::target(BlockId block) { return labels_[leads_to_[block]
 void IrEmitter::branch(const ir::Terminator& end, BlockId next) {
   ir::Cond cond = end.cond;
   BlockId to = end.to[0], otherwise = end.to[1];
-  if (leads_to_[to] == next) {
+  // What does not follow is jumped to; if neither follows, the way round a loop is the one with a single jump.
+  const bool neither = leads_to_[to] != next && leads_to_[otherwise] != next;
+  if (leads_to_[to] == next || (neither && f_.blocks[otherwise].loop_depth > f_.blocks[to].loop_depth)) {
     std::swap(to, otherwise);
     cond = ir::negated(cond);
   }

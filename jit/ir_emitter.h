@@ -47,6 +47,8 @@ class IrEmitter : private PlacedFunction {
   void fold_addresses();
   void fold_displacement(ir::Node& n, unsigned part, std::vector<std::uint32_t>& uses);
   void find_folded();
+  void find_updates(ir::BlockId block, const std::vector<std::uint32_t>& uses);
+  bool is_undisturbed(ir::BlockId block, Id load, std::size_t until) const;
   bool foldable_address(const ir::Node& n) const;
   bool fold(Id load, unsigned bits);
   void fold_operand(Id id);
@@ -84,6 +86,7 @@ class IrEmitter : private PlacedFunction {
   void crc32c(Id id);
   void load(Id id);
   void store(Id id);
+  void update(Id id);
   void atomic(Id id);
   void fetch_loop(Id id);
   void cmpxchg(Id id);

@@ -82,13 +82,20 @@ class Jit final : public CpuEngine {
     if (!code) {
       return code.error();
     }
-    code_ = std::move(*code);
-    caller_.emplace(code_, programs(), runtime());
+    code_ = std::make_shared<const JitCode>(std::move(*code));
+    caller_.emplace(*code_, programs(), runtime());
+    return {};
+  }
+
+  std::unique_ptr<CpuEngine> another() const override { return std::make_unique<Jit>(settings_); }
+  Result<void> adopt(const CpuEngine& first) override {
+    code_ = static_cast<const Jit&>(first).code_;
+    caller_.emplace(*code_, programs(), runtime());
     return {};
   }
 
   Result<std::uint64_t> execute() override {
-    const std::uint64_t r0 = code_.enter(&runtime());
+    const std::uint64_t r0 = code_->enter(&runtime());
     if (runtime().faulted != 0) {
       return fault_of(runtime(), programs()[runtime().program].program);
     }
@@ -97,7 +104,7 @@ class Jit final : public CpuEngine {
 
   Result<TimedRound> time_round(const FrameRack& rack, double seconds, bool empty) override {
     HelperRuntime& machine = runtime();
-    const auto enter = empty ? code_.enter_empty : code_.enter;
+    const auto enter = empty ? code_->enter_empty : code_->enter;
     const TimedRound round = time_frames(machine, rack, seconds, restores_frames(), [&machine, enter] {
       enter(&machine);
       return machine.faulted == 0;
@@ -112,7 +119,7 @@ class Jit final : public CpuEngine {
 
  private:
   JitSettings settings_;
-  JitCode code_;
+  std::shared_ptr<const JitCode> code_;  ///< siblings have the same
   std::optional<JitFunctionCaller> caller_;
 };
 
@@ -153,7 +160,7 @@ Result<std::string> disassemble_jit(const VerifiedObject& object, std::size_t pr
   KILN_CHECK(object.object != nullptr && program < object.object->programs.size());
   const Program& source = object.object->programs[program];
   const Facts* facts = program < object.facts.size() ? &object.facts[program] : nullptr;
-  auto code = decode_program(source.insns, &source, facts, kJit, maps.size());
+  auto code = decode_program(source.insns, &source, facts, kJit, maps.size(), object.object->kernel_types.get());
   if (!code) {
     return code.error();
   }
@@ -177,7 +184,7 @@ Result<std::string> disassemble_ir(const VerifiedObject& object, std::size_t pro
     return options.error();
   }
   const Program& source = object.object->programs[program];
-  auto code = decode_program(source.insns, &source, &object.facts[program], kJit, maps.size());
+  auto code = decode_program(source.insns, &source, &object.facts[program], kJit, maps.size(), object.object->kernel_types.get());
   if (!code) {
     return code.error();
   }

@@ -3,12 +3,14 @@
 // The frame of the emitted code: entry, functions, jumps, calls, exit, and the way out on a fault.
 #include "jit_emitter.h"
 
+#include <algorithm>
 #include <cstddef>
 
 #include <fmt/format.h>
 #include <kiln/disasm.h>
 
 #include "ir_emitter.h"
+#include "kfuncs.h"
 
 namespace kiln {
 
@@ -262,6 +264,10 @@ void JitEmitter::emit_insns(std::uint32_t program, std::size_t number) {
   const Code& code = input_.programs[program];
   const Function& function = code.functions[number];
   where_ = {.code = &code, .program = program, .function = &function, .slot = function.start};
+  const auto begin = code.insns.begin() + function.start, end = code.insns.begin() + function.end;
+  if (std::any_of(begin, end, [](const CodeInsn& insn) { return insn.op == Op::MAY_GOTO; })) {
+    as_.mov(x86::qword_ptr(x86::rsp), imm(kMaxLoops));
+  }
   for (std::uint32_t slot = function.start; slot < function.end; ++slot) {
     where_.slot = slot;
     const CodeInsn& insn = code.insns[slot];
@@ -310,7 +316,9 @@ void JitEmitter::emit_insn(const CodeInsn& insn) {
     case Form::kJa32:
       return jump(insn);
     case Form::kCall:
-      return insn.op == Op::CALL_LOCAL ? call_function(insn.target) : call_helper(static_cast<std::uint32_t>(insn.imm));
+      return insn.op == Op::CALL_LOCAL   ? call_function(insn.target)
+             : insn.op == Op::CALL_KFUNC ? call_kfunc(insn.target)
+                                         : call_helper(static_cast<std::uint32_t>(insn.imm));
     case Form::kCallx:
       return callx(insn);
     case Form::kExit:
@@ -320,14 +328,15 @@ void JitEmitter::emit_insn(const CodeInsn& insn) {
     case Form::kStoreReg:
     case Form::kAtomic:
     case Form::kAtomicFetch:
+    case Form::kLoadAcquire:
+    case Form::kStoreRelease:
       return load_store(insn);
     case Form::kLd64:
       return load_wide(insn);
     case Form::kLdPacket:
       return load_packet(insn);
     case Form::kMayGoto:
-    case Form::kLoadAcquire:
-    case Form::kStoreRelease:
+      return may_goto(insn);
     case Form::kAddrSpaceCast:
       KILN_CHECK(!"refused by Decoder");
   }
@@ -405,6 +414,24 @@ void JitEmitter::call_helper(std::uint32_t number) {
   stop_if_faulted();
   if (number == kTailCallHelper) {
     tail_call();
+  }
+}
+
+void JitEmitter::call_kfunc(std::uint32_t row) {
+  if (checked()) {
+    note_slot();
+  }
+  as_.mov(x86::r9, x86::r12);
+  as_.call(address_of(kfunc_function(row)));
+  stop_if_faulted();
+}
+
+/// How often it may still be passed is the word at the top of the function's host stack.
+void JitEmitter::may_goto(const CodeInsn& insn) {
+  as_.sub(x86::qword_ptr(x86::rsp), 1);
+  as_.js(slot_label(insn.target));
+  if (checked()) {
+    count_down();
   }
 }
 

@@ -66,6 +66,8 @@ class JitEmitter {
   // Control flow (jit_emitter.cc).
   void jump(const CodeInsn& insn);
   void call_helper(std::uint32_t number);
+  void call_kfunc(std::uint32_t row);
+  void may_goto(const CodeInsn& insn);
   void tail_call();
   void call_function(std::uint32_t number);
   void call_indirect();

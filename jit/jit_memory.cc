@@ -16,6 +16,8 @@ x86::Mem operand(unsigned base, const CodeInsn& insn, unsigned bytes) {
   return x86::Mem(host_register(base), insn.off, bytes);
 }
 
+bool is_load(const CodeInsn& insn) { return insn.form == Form::kLoad || insn.form == Form::kLoadAcquire; }
+
 }  // namespace
 
 void JitEmitter::load_constant(const Gp& to, std::uint64_t value) {
@@ -29,7 +31,7 @@ void JitEmitter::load_constant(const Gp& to, std::uint64_t value) {
 /// Programs without Facts only: leaves through fault_ unless the access is allowed.
 void JitEmitter::check_access(const CodeInsn& insn, unsigned bytes, bool write) {
   note_slot();
-  as_.lea(x86::r9, operand(insn.form == Form::kLoad ? insn.src : insn.dst, insn, 8));
+  as_.lea(x86::r9, operand(is_load(insn) ? insn.src : insn.dst, insn, 8));
   as_.mov(x86::r10d, imm(bytes | (write ? 0x100u : 0u)));
   as_.mov(x86::r11d, imm(where_.slot));
   as_.call(check_);
@@ -38,7 +40,7 @@ void JitEmitter::check_access(const CodeInsn& insn, unsigned bytes, bool write) 
 void JitEmitter::load_store(const CodeInsn& insn) {
   const unsigned bytes = access_bytes(isa_table()[static_cast<std::size_t>(insn.op)].opcode);
   if (checked()) {
-    check_access(insn, bytes, insn.form != Form::kLoad);
+    check_access(insn, bytes, !is_load(insn));
   }
   const x86::Mem from = operand(insn.src, insn, bytes), to = operand(insn.dst, insn, bytes);
   const Gp& dst = host_register(insn.dst);
@@ -46,12 +48,16 @@ void JitEmitter::load_store(const CodeInsn& insn) {
   switch (insn.op) {
     case Op::LDXB:
     case Op::LDXH:
+    case Op::LOAD_ACQUIRE8:  // x86-64 loads in order, and stores in order
+    case Op::LOAD_ACQUIRE16:
       as_.movzx(dst.r32(), from);
       return;
     case Op::LDXW:
+    case Op::LOAD_ACQUIRE32:
       as_.mov(dst.r32(), from);
       return;
     case Op::LDXDW:
+    case Op::LOAD_ACQUIRE64:
       as_.mov(dst, from);
       return;
     case Op::LDXSB:
@@ -72,15 +78,19 @@ void JitEmitter::load_store(const CodeInsn& insn) {
       as_.mov(to, imm(insn.imm));
       return;
     case Op::STXB:
+    case Op::STORE_RELEASE8:
       as_.mov(to, src.r8());
       return;
     case Op::STXH:
+    case Op::STORE_RELEASE16:
       as_.mov(to, src.r16());
       return;
     case Op::STXW:
+    case Op::STORE_RELEASE32:
       as_.mov(to, src.r32());
       return;
     case Op::STXDW:
+    case Op::STORE_RELEASE64:
       as_.mov(to, src);
       return;
     default:

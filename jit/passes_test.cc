@@ -89,6 +89,26 @@ TEST(Passes, LoopsWithEveryNumberOfRounds) {
   }
 }
 
+// What a counter is known not to exceed must hold: comparisons with numbers around the bound, in and after the loop.
+TEST(Passes, BoundsOfCounters) {
+  for (int start : {0, 1, 30, 62, 63}) {
+    for (int bound : {0, 1, 31, 61, 62, 63, 64, 65}) {
+      for (const char* cond : {"<", "<=", ">", ">=", "=="}) {
+        for (const char* width : {"r", "w"}) {
+          const std::string text = fmt::format(
+              "r6 = *(u32 *)(r1 +0)\nr0 = 0\nr2 = {0}\nr3 = *(u8 *)(r6 +3)\nagain:\nr4 = 0\nif {3}2 {1} {2} goto yes\nr4 = 5\nyes:\nr0 *= 3\nr0 += r4\n"
+              "if r3 == r2 goto out\n{3}2 += 1\nif {3}2 != 64 goto again\nr0 += 7\nout:\nr0 += r2\n*(u64 *)(r6 +48) = r2\nexit\n",
+              start, cond, bound, width);
+          Engines engines(text, {"all", "-unroll", "branches", "branches,fold", "none"});
+          for (const std::uint64_t stop : {0ull, 40ull, 63ull, 200ull}) {
+            engines.expect_same(std::vector<std::uint64_t>{stop << 24}, text);
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(Passes, SumsOfALoop) {
   for (const char* op : {"+=", "^=", "|=", "&="}) {
     for (const char* width : {"r", "w"}) {

@@ -9,11 +9,15 @@ using ir::BlockId;
 using ir::kNone;
 using IrOp = ir::Op;
 
-/// Moves on an edge need a place: the end of a block that leads nowhere else.
+/// Moves on an edge need a place: the end of a block that leads nowhere else. Where the other way leads straight on, that
+/// place is out of it, behind everything else; but not on the way back of a loop, which would jump twice.
 void PlacedFunction::split_critical_edges() {
-  std::vector<BlockId> order;
-  for (const BlockId from : f_.order) {
+  std::vector<BlockId> order, aside;
+  std::vector<bool> passed(f_.blocks.size());
+  for (std::size_t at = 0; at < f_.order.size(); ++at) {
+    const BlockId from = f_.order[at];
     order.push_back(from);
+    passed[from] = true;
     if (f_.blocks[from].end.targets() < 2) {
       continue;
     }
@@ -30,9 +34,13 @@ void PlacedFunction::split_critical_edges() {
       f_.blocks[middle].loop_depth = std::min(f_.blocks[from].loop_depth, f_.blocks[to].loop_depth);
       f_.replace_pred(to, from, middle);
       f_.blocks[from].end.to[i] = middle;
-      order.push_back(middle);
+      const BlockId other = f_.blocks[from].end.to[1 - i];
+      const bool other_goes_on = at + 1 < f_.order.size() && other == f_.order[at + 1];
+      const bool goes_round = passed[to] && f_.blocks[other].loop_depth < f_.blocks[from].loop_depth;
+      (other_goes_on && !goes_round ? aside : order).push_back(middle);
     }
   }
+  order.insert(order.end(), aside.begin(), aside.end());
   f_.order = std::move(order);
 }
 

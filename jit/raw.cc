@@ -30,7 +30,7 @@ Result<std::unique_ptr<RawMachine>> RawMachine::make(std::span<std::byte> memory
   const auto length = static_cast<std::uint32_t>(memory.size());
   frame.window_bytes = length;
   frame.position = {.meta = 0, .data = 0, .end = length};
-  machine->runtime_ = std::make_unique<HelperRuntime>(frame, MapSet(), Environment(), kind);
+  machine->runtime_ = std::make_unique<HelperRuntime>(frame, std::make_shared<MapSet>(), Environment(), kind);
   HelperRuntime& runtime = *machine->runtime_;
   runtime.memory.without_context();
   runtime.begin_frame();

@@ -7,9 +7,9 @@
 #include <fmt/format.h>
 
 #include <kiln/helpers.h>
+#include <kiln/kfuncs.h>
 
 #include "components.h"
-#include "kfuncs.h"
 
 namespace kiln::verifier {
 namespace {

@@ -2,6 +2,7 @@
 //
 // Branches that are decided, ways around blocks that decide nothing new, blocks that follow one another.
 #include <algorithm>
+#include <bit>
 
 #include <kiln/ir_passes.h>
 
@@ -39,12 +40,44 @@ Known decide(const Function& f, const Terminator& end) {
   }
 }
 
+/// A phi that counts up by one from a constant, where the way back is taken only until it reaches another, does not exceed that.
+void bound_counters(Function& f) {
+  for (const BlockId header : f.order) {
+    for (const Id phi : f.blocks[header].nodes) {
+      if (f.nodes[phi].op != Op::kPhi) {
+        break;
+      }
+      if (f.nodes[phi].count != 2) {
+        continue;
+      }
+      for (unsigned i = 0; i < 2; ++i) {
+        const Id next = f.list(phi)[i], start = f.list(phi)[1 - i];
+        const Node& step = f.nodes[next];
+        const BlockId latch = f.blocks[header].preds[i];
+        const Terminator& end = f.blocks[step.block == kNone ? header : step.block].end;
+        if (!f.is_constant(start) || step.op != Op::kAdd || step.in[0] != phi || !f.is_constant(step.in[1]) || f.value(step.in[1]) != 1 ||
+            end.kind != Terminator::kBranch || end.a != next || !f.is_constant(end.b) || (end.cond != Cond::kNe && end.cond != Cond::kEq)) {
+          continue;
+        }
+        // The way back begins at the test: right away, or by a block that only the test leads to.
+        constexpr std::uint64_t kMost = 0x7fff'ffff;  // so that widths make no difference
+        const BlockId back = end.to[end.cond == Cond::kNe ? 0 : 1];
+        const bool tested = back == header ? latch == step.block : back == latch && f.blocks[latch].preds.size() == 1;
+        if (tested && f.value(start) < f.value(end.b) && f.value(end.b) <= kMost) {
+          f.nodes[phi].maybe &= ~std::uint64_t{0} >> std::countl_zero(f.value(end.b) - 1);
+        }
+      }
+    }
+  }
+}
+
 class Branches {
  public:
   explicit Branches(Function& f) : f_(f) {}
 
   bool run() {
     bool any = false;
+    f_.sweep();
     for (unsigned round = 0; round < 4 && once(); ++round) {
       any = true;
     }
@@ -54,12 +87,14 @@ class Branches {
  private:
   bool once() {
     bool changed = false;
-    f_.sweep();
+    bound_counters(f_);
     const std::vector<BlockId> order = f_.order;
     for (const BlockId id : order) {
       changed |= fold_end(id);
     }
-    f_.sweep();
+    if (changed) {
+      f_.sweep();
+    }
     for (const BlockId id : std::vector<BlockId>(f_.order)) {
       if (threads_ < kMostThreads && thread(id)) {
         changed = true;
@@ -67,17 +102,23 @@ class Branches {
         f_.sweep();
       }
     }
+    bool shorter = false;
     for (const BlockId id : std::vector<BlockId>(f_.order)) {
-      changed |= skip_empty(id);
+      shorter |= skip_empty(id);
     }
-    f_.sweep();
+    if (shorter) {
+      f_.sweep();
+    }
+    bool joined = false;
     for (const BlockId id : std::vector<BlockId>(f_.order)) {
       while (join(id)) {
-        changed = true;
+        joined = true;
       }
     }
-    f_.sweep();
-    return changed;
+    if (joined) {
+      f_.sweep();
+    }
+    return changed || shorter || joined;
   }
 
   bool fold_end(BlockId id) {

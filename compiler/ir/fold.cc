@@ -273,9 +273,10 @@ void optimise(Function& f, PassSet passes) {
   });
   run(Pass::kUnroll, [&] {
     remove_dead(f);
-    unroll(f);
-    fold(f, passes);
-    run(Pass::kLoads, [&] { forward_memory(f); });
+    if (unroll(f)) {
+      fold(f, passes);
+      run(Pass::kLoads, [&] { forward_memory(f); });
+    }
   });
   run(Pass::kMerge, [&] {
     remove_dead(f);
@@ -284,8 +285,9 @@ void optimise(Function& f, PassSet passes) {
   });
   run(Pass::kBranches, [&] { branches(f); });
   run(Pass::kStrength, [&] {
-    reduce_strength(f);
-    fold(f, passes);
+    if (reduce_strength(f)) {
+      fold(f, passes);
+    }
   });
   run(Pass::kCse, [&] { eliminate_common(f); });
   run(Pass::kLicm, [&] { hoist(f); });

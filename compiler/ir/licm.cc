@@ -39,10 +39,14 @@ void hoist(Function& f) {
     }
     return block == above;
   };
+  std::vector<std::uint32_t> rank(f.blocks.size());
+  for (std::uint32_t i = 0; i < rpo.size(); ++i) {
+    rank[rpo[i]] = i;
+  }
   for (const BlockId header : rpo) {
     std::vector<BlockId> work, outside;
     for (const BlockId pred : f.blocks[header].preds) {
-      (dominates(header, pred) ? work : outside).push_back(pred);
+      (rank[pred] >= rank[header] && dominates(header, pred) ? work : outside).push_back(pred);
     }
     if (work.empty() || outside.size() != 1 || f.blocks[outside[0]].end.kind != Terminator::kJump) {
       continue;

@@ -40,7 +40,7 @@ class Reducer {
  public:
   explicit Reducer(Function& f) : f_(f) {}
 
-  void run() {
+  bool run() {
     count_uses();
     for (const BlockId block : f_.order) {
       nodes_.clear();
@@ -53,13 +53,16 @@ class Reducer {
       }
       f_.blocks[block].nodes = nodes_;
     }
-    f_.sweep();
-    count_uses();
+    if (changed_) {
+      f_.sweep();
+      count_uses();
+    }
     for (const BlockId block : f_.order) {
       if (std::find(f_.blocks[block].preds.begin(), f_.blocks[block].preds.end(), block) != f_.blocks[block].preds.end()) {
         split_sums(block);
       }
     }
+    return changed_;
   }
 
  private:
@@ -114,6 +117,7 @@ class Reducer {
       f_.nodes[result].maybe &= (std::uint64_t{1} << bits) - 1;
     }
     f_.replace(id, result);
+    changed_ = true;
     return true;
   }
 
@@ -134,6 +138,7 @@ class Reducer {
         n.op = Op::kMod;
         n.aux = q.aux;
         n.in[1] = by;
+        changed_ = true;
         return;
       }
     }
@@ -174,6 +179,7 @@ class Reducer {
     if (chain.size() < kShortest || uses_[phi] != 1) {
       return;
     }
+    changed_ = true;
     std::reverse(chain.begin(), chain.end());
     Id sum = kNone;
     for (std::size_t i = 0; i < chain.size(); ++i) {
@@ -204,10 +210,11 @@ class Reducer {
   Function& f_;
   std::vector<std::uint32_t> uses_;
   std::vector<Id> nodes_;  ///< of the block at hand
+  bool changed_ = false;
 };
 
 }  // namespace
 
-void reduce_strength(Function& f) { Reducer(f).run(); }
+bool reduce_strength(Function& f) { return Reducer(f).run(); }
 
 }  // namespace kiln::ir

@@ -26,11 +26,14 @@ class Unroller {
  public:
   explicit Unroller(Function& f) : f_(f) {}
 
-  void run() {
+  bool run() {
     for (const BlockId block : std::vector<BlockId>(f_.order)) {
       unroll(block);
     }
-    f_.sweep();
+    if (grown_ != 0) {
+      f_.sweep();
+    }
+    return grown_ != 0;
   }
 
  private:
@@ -237,6 +240,6 @@ class Unroller {
 
 }  // namespace
 
-void unroll(Function& f) { Unroller(f).run(); }
+bool unroll(Function& f) { return Unroller(f).run(); }
 
 }  // namespace kiln::ir

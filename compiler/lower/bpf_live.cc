@@ -69,7 +69,7 @@ std::vector<RegMask> bpf_live(const View& view) {
       }
       const Form form = view.row(slot)->form;
       RegMask after = 0;
-      if (form == Form::kJa || form == Form::kJa32 || is_conditional(*view.row(slot))) {
+      if (form == Form::kJa || form == Form::kJa32 || form == Form::kMayGoto || is_conditional(*view.row(slot))) {
         after = static_cast<RegMask>(after | in[view.target(slot)]);
       }
       if (form != Form::kExit && form != Form::kJa && form != Form::kJa32) {

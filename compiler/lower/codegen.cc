@@ -92,10 +92,6 @@ void Codegen::prologue() {
                                                        : 0;
     e_.constant(reg, value);
   }
-  if (has_may_goto()) {
-    e_.constant(kScratch0, address::kContext);
-    e_.emit(store_imm(4, kScratch0, static_cast<std::int32_t>(address::kCtxMayGoto), 0));
-  }
   if (uses_save_area() && role_ == Role::kProgram) {
     e_.constant(kSaveRegister, std::uint64_t{address::kContext} + address::kCtxEnd);
   }
@@ -328,21 +324,6 @@ void Codegen::packet_load(std::uint32_t slot) {
   });
 }
 
-/// The turns of all loops of one frame are counted together: no frame runs longer than the kernel lets one loop.
-void Codegen::may_goto(std::uint32_t slot) {
-  constexpr std::int32_t kMostTurns = 8 * 1024 * 1024;  // BPF_MAX_LOOPS
-  constexpr auto kCount = static_cast<std::int32_t>(address::kCtxMayGoto);
-  e_.constant(kScratch0, address::kContext);
-  e_.emit(load(4, kScratch1, kScratch0, kCount));
-  e_.emit(reg_imm(Op::ADD64_IMM, kScratch1, 1));
-  e_.emit(store(4, kScratch0, kCount, kScratch1));
-  e_.branch(jump_imm(Op::JGT64_IMM, kScratch1, kMostTurns), label_of(resolve(view_.target(slot))));
-}
-
-bool Codegen::has_may_goto() const {
-  return std::any_of(steps_.at.begin(), steps_.at.end(), [](const Step& step) { return step.kind == Step::Kind::kMayGoto; });
-}
-
 void Codegen::emit_step(std::uint32_t slot) {
   const Step& step = steps_.at[slot];
   if (is_empty(slot)) {
@@ -378,9 +359,6 @@ void Codegen::emit_step(std::uint32_t slot) {
       break;
     case Step::Kind::kAtomic:
       gen_atomic(gen_, step);
-      break;
-    case Step::Kind::kMayGoto:
-      may_goto(slot);
       break;
     case Step::Kind::kPacket:
       packet_load(slot);

@@ -40,8 +40,6 @@ class Codegen {
   void tail_call(std::uint32_t slot);
   void hand_over(std::uint32_t slot);
   void packet_load(std::uint32_t slot);
-  void may_goto(std::uint32_t slot);
-  bool has_may_goto() const;
 
   bool is_empty(std::uint32_t slot) const;
   bool is_tail_call(std::uint32_t slot) const;

@@ -149,9 +149,7 @@ class StepMaker {
       case Form::kCallx:
         return call(at, step, error);
       case Form::kMayGoto:
-        step.ways = ways_of(at);
-        step.kind = Step::Kind::kMayGoto;
-        return;
+        return hand_over(at, step, "the NIC does not count the turns of loops", error);
       case Form::kLoadAcquire:  // a thread's accesses are done one after another: they are in order anyway
         step.insn = load(access_bytes(step.insn.opcode), step.insn.dst, step.insn.src, step.insn.off);
         return load_step(at, step);

@@ -27,7 +27,6 @@ struct Step {
     kCall,      ///< of the function at `callee`
     kHelper,    ///< plan
     kAtomic,
-    kMayGoto,   ///< a branch that is taken when the frame's loops have used up their turns
     kPacket,    ///< LD_ABS, LD_IND; number: R6 is known to be the context
     kHandover,  ///< the host goes on here; `reason` says why
     kTrap,      ///< proven to lead nowhere

@@ -76,8 +76,8 @@ Result<void> View::decode() {
       slot += insn(slot).is_wide() ? 1 : 0;
       continue;  // may hold anything, e.g. a call that CO-RE poisoned
     }
-    if (rows_[slot] != nullptr && rows_[slot]->group == Group::extended) {
-      return refuse(slot, "the NIC has no such instruction");
+    if (rows_[slot] != nullptr && rows_[slot]->form == Form::kAddrSpaceCast) {
+      return refuse(slot, "no engine but the kernel has arenas");
     }
     if (const char* wrong = malformed(insn(slot)); wrong != nullptr) {
       return Error{Errc::kInput,
@@ -95,7 +95,7 @@ Result<void> View::decode() {
       continue;
     }
     const Form form = rows_[slot]->form;
-    const bool jumps = is_conditional(*rows_[slot]) || form == Form::kJa || form == Form::kJa32;
+    const bool jumps = is_conditional(*rows_[slot]) || form == Form::kJa || form == Form::kJa32 || form == Form::kMayGoto;
     const bool names_function = op(slot) == Op::CALL_LOCAL || op(slot) == Op::LD_CODE_ADDR;
     if ((jumps || names_function) && (target(slot) >= slots() || rows_[target(slot)] == nullptr)) {
       return Error{Errc::kInput, fmt::format("{}: instruction {}: jump out of range", program().name, slot), slot};
@@ -131,7 +131,7 @@ Result<void> View::find_functions() {
       continue;
     }
     const Form form = rows_[slot]->form;
-    const bool jumps = is_conditional(*rows_[slot]) || form == Form::kJa || form == Form::kJa32;
+    const bool jumps = is_conditional(*rows_[slot]) || form == Form::kJa || form == Form::kJa32 || form == Form::kMayGoto;
     const bool falls = form != Form::kJa && form != Form::kJa32;
     if ((jumps && owner_[target(slot)] != owner_[slot]) || (falls && owner_[next(slot)] != owner_[slot])) {
       return Error{Errc::kInput, fmt::format("{}: instruction {}: jump out of its function", program().name, slot), slot};

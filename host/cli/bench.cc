@@ -28,6 +28,7 @@ struct BenchOptions {
   bool markdown = false;
   bool ratios = false;
   bool repeated = false;
+  bool compile = false;
   SpeedOptions speed;
 };
 
@@ -282,10 +283,17 @@ int bench(const BenchOptions& options) {
     if (options.repeated) {
       repeat_inside(cases);
     }
-  } else if (options.capture.empty()) {
+  } else if (options.capture.empty() && !options.compile) {
     return fail({Errc::kUsage, "bench OBJ needs frames: --pcap FILE"});
   } else {
     cases.push_back({"", options.object.object, options.capture, options.maps});
+  }
+  if (options.compile) {
+    std::vector<std::pair<std::string, std::string>> objects;
+    for (const BenchCase& c : cases) {
+      objects.emplace_back(c.name.empty() ? c.object : c.name, c.object);
+    }
+    return bench_compile(objects, options.speed);
   }
   std::vector<BenchResult> results;
   for (const BenchCase& c : cases) {
@@ -329,6 +337,7 @@ void add_bench(CLI::App& app, int& status) {
   verb->add_flag("--repeated", options->repeated, "programs that can be repeated do their work 64 times a run, so that the cost of a run hardly counts");
   verb->add_flag("--ratios", options->ratios, "the first engine against each other one, with the geometric mean");
   verb->add_option("--rounds", options->speed.measure.repeats, "timed rounds, engines in turn (default: 9)")->check(CLI::Range(1, 1000));
+  verb->add_flag("--compile", options->compile, "how long the JIT takes per instruction, for programs up to 10,000 instructions");
   verb->add_flag("--markdown", options->markdown, "the table of README.md");
   add_speed_options(*verb, options->speed);
   verb->callback([options, &status] { status = bench(*options); });

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -62,6 +63,9 @@ std::string speed_sentence(const std::string& program, const std::vector<EngineR
 
 /// Every row of the helper table, on standard output (info --helpers).
 void list_helpers(bool json);
+
+/// bench --compile. \param objects  names and paths.
+int bench_compile(const std::vector<std::pair<std::string, std::string>>& objects, const SpeedOptions& options);
 
 /// Each verb registers itself; its exit status goes to `status`.
 void add_info(CLI::App& app, int& status);

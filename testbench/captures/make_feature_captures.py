@@ -235,8 +235,53 @@ def every_operation():
     return out + [feature(b"".join(one(rng.choice(kinds)) for _ in range(16))) for _ in range(150)] + others()
 
 
+def iterators():
+    rng = random.Random(10)
+    ranges = [(0, 10), (5, 5), (6, 5), (-3, 3), (-0x80000000, 0x7FFFFFFF), (0, 8388608 + 1), (-1, 8388608),
+              (0x7FFFFFFF - 4, 0x7FFFFFFF), (-0x80000000, -0x80000000 + 4), (3, 5000), (0, 0)]
+    bits = [0, 1, 1 << 63, 0xFFFFFFFFFFFFFFFF, 0x8000000100000000, 0xAAAAAAAAAAAAAAAA]
+    return [feature(struct.pack("<ii4Q", a, b, *(rng.choice(bits + [rng.getrandbits(64)]) for _ in range(4))))
+            for a, b in ranges for _ in range(4)] + others()
+
+
+def dynptrs():
+    rng = random.Random(11)
+    edges = [0, 1, 8, 14, 200, 255, 256, 262, 263, 264, 269, 270, 271, 504, 511, 512, 513, 0xFFFFFF, 0xFFFFFFFF]
+    return [feature(struct.pack("<4I", *(rng.choice(edges + [rng.randrange(300)] * 8) for _ in range(4))) + rng.randbytes(48),
+                    rng.randbytes(rng.choice((0, 0, 40)))) for _ in range(150)] + others()
+
+
+def strings():
+    def two(a, b):
+        return feature(a.ljust(32, b"\0")[:32] + b.ljust(32, b"\0")[:32])
+    rng = random.Random(12)
+    out = [two(a, b) for a in (b"", b"a", b"abc", b"ABC", b"abcabcabd", b"x" * 32, b"\xe4\xc4z", b"hello, world")
+           for b in (b"", b"a", b"abd", b"ABC", b"c\x03", b"bc", b"x" * 32, b"\xc4\xe4Z", b"lo", b"world", b"o\x05")]
+    return out + [two(bytes(rng.choice(b"abAB\0") for _ in range(32)), bytes(rng.choice(b"abAB\0") for _ in range(rng.randrange(4))))
+                  for _ in range(120)] + others()
+
+
+def locks():
+    rng = random.Random(13)
+    return [feature(struct.pack("<IIQ", rng.randrange(20), 0, rng.getrandbits(40))) for _ in range(80)] + others()
+
+
+def ordered():
+    rng = random.Random(14)
+    return [feature(struct.pack("<QI", rng.getrandbits(64), count)) for count in (0, 1, 2, 7, 8, 1000, 0xFFFF, 0x10003)
+            for _ in range(3)] + others()
+
+
+def callbacks():
+    rng = random.Random(15)
+    return [feature(struct.pack("<IIQ", rounds, rng.randrange(40), rng.getrandbits(30)))
+            for rounds in (0, 1, 2, 10, 50, 1000, 8388609, 0xFFFFFFFF) for _ in range(6)] + others()
+
+
 FEATURES = {
     "adjust": adjust, "alignment": random_bytes, "arithmetic": pairs, "atomics": compare_exchange,
+    "callbacks": callbacks, "dynptrs": dynptrs, "iterators": iterators, "locks": locks, "objects": few_pairs,
+    "ordered": ordered, "strings": strings,
     "checksums": random_bytes, "comparison": pairs, "environment": random_bytes,
     "firewall_outside": firewall_outside, "globals": globals_, "handover": handover,
     "handover_shared": handover_shared,

@@ -27,6 +27,7 @@
 
 #include "data_file.h"
 #include "kernel_probe.h"
+#include "test_object.h"
 
 namespace kiln::conformance {
 namespace {
@@ -43,7 +44,7 @@ std::vector<Runner> all_runners() {
       {"interp", run_raw_interp, [] { return make_interp(); }},
       {"jit", run_raw_jit, [] { return make_jit(); }},
 #if KILN_HAVE_NIC
-      {"nic", run_raw_nic, [] { return make_nic(NicOptions()); }, false},
+      {"nic", run_raw_nic, [] { return make_nic(NicOptions{.continuation = [] { return make_resumable_interp(); }}); }, false},
 #endif
   };
 }
@@ -52,14 +53,10 @@ std::vector<Runner> all_runners() {
 Result<std::uint64_t> run_xdp(const Runner& runner, const Case& one) {
   Object object;
   object.maps = one.maps;
-  Program& program = object.programs.emplace_back();
-  program.name = one.name.empty() ? "conformance" : one.name;
-  program.section = "xdp";
-  program.insns = one.insns;
-  program.subprograms.push_back({.name = "main", .start = 0, .end = static_cast<std::uint32_t>(one.insns.size())});
+  add_program(object, one.name.empty() ? "conformance" : one.name, one.insns);
   VerifiedObject ready{.object = &object, .facts = {}};
 #if KILN_HAVE_VERIFIER
-  VerifyResult verified = verify(object, program);
+  VerifyResult verified = verify(object, object.programs.front());
   if (verified.accepted) {
     ready.facts.push_back(std::move(verified.facts));
   }

@@ -41,7 +41,6 @@ inline constexpr std::uint32_t kCtxZeroLow = 32;       ///< lowest packet addres
 inline constexpr std::uint32_t kCtxCpu = 36;           ///< processor number (core * threads + thread)
 inline constexpr std::uint32_t kCtxTailCalls = 40;     ///< tail calls made for this frame
 inline constexpr std::uint32_t kCtxReserved = 44;      ///< a sequence's own; at a hand-over the number of its point
-inline constexpr std::uint32_t kCtxMayGoto = 48;       ///< turns of loops with may_goto that this frame made
 inline constexpr std::uint32_t kCtxSave = 64;          ///< save area for calls: grows down from kCtxEnd
 inline constexpr std::uint32_t kCtxHandover = 64;      ///< at a hand-over: R0 to R9, then native R11, 8 bytes each
 inline constexpr std::uint32_t kCtxEnd = 512;          ///< context region ends; native R11 starts here

@@ -60,8 +60,8 @@ void eliminate_common(Function& f);                 ///< kCse
 void promote_stack(Function& f);                    ///< kStack
 void forward_memory(Function& f);                   ///< kLoads
 void merge_memory(Function& f);                     ///< kMerge
-void unroll(Function& f);                           ///< kUnroll
-void reduce_strength(Function& f);                  ///< kStrength
+bool unroll(Function& f);                           ///< kUnroll; true if something changed
+bool reduce_strength(Function& f);                  ///< kStrength; true if something changed
 void hoist(Function& f);                            ///< kLicm
 void remove_dead(Function& f);                      ///< always
 

@@ -27,6 +27,12 @@ struct JitSettings {
 /// x86-64 machine code by asmjit, W^X. On another processor load() fails with kUnavailable.
 std::unique_ptr<Engine> make_jit(const JitSettings& settings = {});
 
+/// Another thread's engine for a program that is loaded: the same code and maps, and a frame, a stack and a machine state of its own. Threads then run
+/// one engine each at the same time, as processors do. \param cpu  the processor it runs as, < cpu_count.
+/// REQUIRES: the object that `engine` was loaded with is still there. \errors kUsage: its maps were not shared before load(); kUnsupported: not the
+/// JIT; kUnavailable.
+Result<std::unique_ptr<Engine>> make_sibling(Engine& engine, std::uint32_t cpu);
+
 /// A bundled program that was compiled for this host (jit/native.cc), to measure against. \param path  of its shared object.
 std::unique_ptr<Engine> make_native(const std::string& path);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "kfuncs.h"
+#include <kiln/kfuncs.h>
 
 #include <algorithm>
 #include <iterator>
 
-namespace kiln::verifier {
+namespace kiln {
 namespace {
 
 template <typename... Types>
@@ -14,7 +14,7 @@ constexpr ProgramSet set_of(Types... types) {
 
 namespace columns {
 
-constexpr u16 none = 0, acquires = kKfAcquires, releases = kKfReleases, null = kKfMayBeNull, trusted = kKfTrusted,
+constexpr std::uint16_t none = 0, acquires = kKfAcquires, releases = kKfReleases, null = kKfMayBeNull, trusted = kKfTrusted,
               rcu = kKfRcu, sleeps = kKfSleeps, fastcall = kKfFastcall, iter_new = kKfIterNew,
               iter_next = kKfIterNext, iter_destroy = kKfIterDestroy, rcu_section = kKfRcuProtected;
 
@@ -41,11 +41,14 @@ constexpr ProgramSet tracing =
 using namespace columns;  // the table's words
 
 constexpr KfuncInfo kKfuncs[] = {
-#define KILN_KFUNC(name, flags, programs) {#name, static_cast<u16>(flags), (programs) | elsewhere},
-#include "kfuncs.def"
+#define KILN_KFUNC(name, engines, flags, programs) \
+  {#name, engines, static_cast<std::uint16_t>(flags), (programs) | elsewhere},
+#include <kiln/kfuncs.def>
 };
 
 }  // namespace
+
+std::span<const KfuncInfo> kfunc_table() { return kKfuncs; }
 
 const KfuncInfo* find_kfunc(std::string_view name) {
   const auto found = std::lower_bound(std::begin(kKfuncs), std::end(kKfuncs), name,
@@ -53,4 +56,4 @@ const KfuncInfo* find_kfunc(std::string_view name) {
   return found != std::end(kKfuncs) && found->name == name ? &*found : nullptr;
 }
 
-}  // namespace kiln::verifier
+}  // namespace kiln

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Kernel functions that programs may call (kfuncs). Their prototypes are in the kernel's BTF; what BTF does
-// not say, and who may call them, is in kfuncs.def.
+// not say, who may call them and which engines carry them, is in kfuncs.def.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include <kiln/helpers.h>
 
-#include "tnum.h"
-
-namespace kiln::verifier {
+namespace kiln {
 
 /// A union of these is KfuncInfo::flags. The kernel's KF_*.
-enum KfuncFlag : u16 {
+enum KfuncFlag : std::uint16_t {
   kKfAcquires = 1,
   kKfReleases = 2,
   kKfMayBeNull = 4,       ///< the result
@@ -29,12 +28,15 @@ enum KfuncFlag : u16 {
 
 struct KfuncInfo {
   std::string_view name;
-  u16 flags = 0;
+  EngineSet engines = 0;
+  std::uint16_t flags = 0;
   ProgramSet programs = 0;
   bool has(KfuncFlag flag) const { return (flags & flag) != 0; }
 };
 
+/// One row a function, sorted by name.
+std::span<const KfuncInfo> kfunc_table();
 /// nullptr: no program may call it, or Kiln does not know it.
 const KfuncInfo* find_kfunc(std::string_view name);
 
-}  // namespace kiln::verifier
+}  // namespace kiln

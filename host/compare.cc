@@ -175,6 +175,9 @@ class Comparer {
         continue;
       }
       for (const MapDifference& d : compare_maps(*expected, *maps, kMaxDifferences)) {
+        if (runner.engine->name() == "kernel" && maps->spec(d.map).type == MapType::kBloomFilter) {
+          continue;  // nobody can read the kernel's
+        }
         auto value = [](std::span<const std::byte> bytes) {
           return bytes.empty() ? std::string("no element") : hex(bytes);
         };
@@ -231,7 +234,7 @@ class Comparer {
     const bool is_padded = engine == "kernel";
     const auto different = std::mismatch(want.begin(), want.end(), have.begin(), have.end(),
                                          [&](const Event& a, const Event& b) { return same_event(a, b, is_padded); });
-    if (engine == "nic" || (different.first == want.end() && different.second == have.end())) {
+    if (different.first == want.end() && different.second == have.end()) {
       return;
     }
     const auto at = static_cast<std::size_t>(different.first - want.begin());

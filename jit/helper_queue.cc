@@ -12,22 +12,25 @@ namespace kiln {
 KILN_DEFINE_HELPER(map_push_elem) {
   HelperRuntime& m = runtime(machine);
   const std::optional<std::uint32_t> map = m.map_of(r1);
-  const std::byte* value = map ? m.read(r2, m.maps.descriptor(*map).value_size) : nullptr;
-  return value == nullptr ? 0 : static_cast<std::uint64_t>(push_value(m.maps.view(*map), value, r3));
+  const std::size_t size = map ? m.maps.descriptor(*map).value_size : 0;
+  const std::byte* value = map ? m.read(r2, size) : nullptr;
+  return value == nullptr ? 0 : static_cast<std::uint64_t>(m.maps.push(*map, {value, size}, r3));
 }
 
 KILN_DEFINE_HELPER(map_pop_elem) {
   HelperRuntime& m = runtime(machine);
   const std::optional<std::uint32_t> map = m.map_of(r1);
-  std::byte* value = map ? m.write(r2, m.maps.descriptor(*map).value_size) : nullptr;
-  return value == nullptr ? 0 : static_cast<std::uint64_t>(pop_value(m.maps.view(*map), value));
+  const std::size_t size = map ? m.maps.descriptor(*map).value_size : 0;
+  std::byte* value = map ? m.write(r2, size) : nullptr;
+  return value == nullptr ? 0 : static_cast<std::uint64_t>(m.maps.pop(*map, {value, size}));
 }
 
 KILN_DEFINE_HELPER(map_peek_elem) {
   HelperRuntime& m = runtime(machine);
   const std::optional<std::uint32_t> map = m.map_of(r1);
-  std::byte* value = map ? m.write(r2, m.maps.descriptor(*map).value_size) : nullptr;
-  return value == nullptr ? 0 : static_cast<std::uint64_t>(peek_value(m.maps.view(*map), value));
+  const std::size_t size = map ? m.maps.descriptor(*map).value_size : 0;
+  std::byte* value = map ? m.write(r2, size) : nullptr;
+  return value == nullptr ? 0 : static_cast<std::uint64_t>(m.maps.peek(*map, {value, size}));
 }
 
 KILN_DEFINE_HELPER(map_lookup_percpu_elem) {

@@ -25,7 +25,7 @@ void end_record(HelperRuntime& m, std::uint64_t address, bool discard) {
     m.fault("what ends is not a record of a ring buffer");
     return;
   }
-  ring_commit(m.maps.arena().data(), static_cast<std::uint32_t>(record), discard);
+  m.maps.ring_end(static_cast<std::uint32_t>(record), discard);
 }
 
 }  // namespace
@@ -36,6 +36,9 @@ KILN_DEFINE_HELPER(ringbuf_output) {
   const std::byte* from = !map || r3 == 0 ? nullptr : m.read(r2, r3);
   if (m.faulted != 0) {
     return 0;
+  }
+  if (m.device != nullptr) {
+    return static_cast<std::uint64_t>(m.maps.ring_output(*map, {from, r3}, r4));
   }
   if ((r4 & ~kWakeups) != 0) {
     return negative(EINVAL);
@@ -57,8 +60,8 @@ KILN_DEFINE_HELPER(ringbuf_reserve) {
   if (!map || r3 != 0) {
     return 0;
   }
-  const std::uint32_t record = ring_reserve(m.maps.view(*map), r2);
-  return record == 0 ? 0 : m.memory.map_value(record);
+  const std::optional<std::uint32_t> record = m.maps.ring_reserve(*map, r2);
+  return record ? m.memory.map_value(*record) : 0;
 }
 
 KILN_DEFINE_HELPER(ringbuf_submit) {
@@ -74,7 +77,7 @@ KILN_DEFINE_HELPER(ringbuf_discard) {
 KILN_DEFINE_HELPER(ringbuf_query) {
   HelperRuntime& m = runtime(machine);
   const std::optional<std::uint32_t> map = ring_map(m, r1);
-  return map ? ring_query(m.maps.view(*map), r2) : 0;
+  return map ? m.maps.ring_query(*map, r2) : 0;
 }
 
 KILN_DEFINE_HELPER(ringbuf_reserve_dynptr) {
@@ -87,10 +90,10 @@ KILN_DEFINE_HELPER(ringbuf_reserve_dynptr) {
   Dynptr dynptr;
   std::int64_t error = r3 != 0 ? -EINVAL : size > Dynptr::kMaxSize ? -E2BIG : 0;
   if (error == 0) {
-    const std::uint32_t record = ring_reserve(m.maps.view(*map), size);
-    error = record == 0 ? -EINVAL : 0;
-    if (record != 0) {
-      dynptr = {.data = m.memory.map_value(record), .size = size, .offset = 0, .kind = DynptrKind::kRingbuf};
+    const std::optional<std::uint32_t> record = m.maps.ring_reserve(*map, size);
+    error = record ? 0 : -EINVAL;
+    if (record) {
+      dynptr = {.data = m.memory.map_value(*record), .size = size, .offset = 0, .kind = DynptrKind::kRingbuf};
     }
   }
   write_dynptr(m, r4, dynptr);
@@ -113,8 +116,11 @@ std::uint64_t end_dynptr(HelperRuntime& m, std::uint64_t address, bool discard) 
 KILN_DEFINE_HELPER(ringbuf_submit_dynptr) { return end_dynptr(runtime(machine), r1, false); }
 KILN_DEFINE_HELPER(ringbuf_discard_dynptr) { return end_dynptr(runtime(machine), r1, true); }
 
-/// What ring buffers hold at the end of a run becomes events.
+/// What ring buffers hold at the end of a run becomes events. A device sends its own.
 void HelperRuntime::drain_rings() {
+  if (device != nullptr) {
+    return;
+  }
   for (const std::uint32_t map : rings) {
     if (!keeps_events) {
       ring_forget(maps.view(map));

@@ -137,14 +137,30 @@ std::int64_t MapSet::erase(std::size_t map, std::span<const std::byte> key) {
 }
 
 std::int64_t MapSet::push(std::size_t map, std::span<const std::byte> value, std::uint64_t flags) {
+  if (device_ != nullptr && device_->holds(map)) {
+    return device_->push(map, value, flags);
+  }
   return push_value(view(map), value.data(), flags);
 }
 
-std::int64_t MapSet::pop(std::size_t map, std::span<std::byte> value) { return pop_value(view(map), value.data()); }
+std::int64_t MapSet::pop(std::size_t map, std::span<std::byte> value) {
+  if (device_ != nullptr && device_->holds(map)) {
+    return device_->pop(map, value, false);
+  }
+  return pop_value(view(map), value.data());
+}
 
-std::int64_t MapSet::peek(std::size_t map, std::span<std::byte> value) { return peek_value(view(map), value.data()); }
+std::int64_t MapSet::peek(std::size_t map, std::span<std::byte> value) {
+  if (device_ != nullptr && device_->holds(map)) {
+    return device_->pop(map, value, true);
+  }
+  return peek_value(view(map), value.data());
+}
 
 std::optional<std::uint32_t> MapSet::ring_reserve(std::size_t map, std::uint64_t size) {
+  if (device_ != nullptr && device_->holds(map)) {
+    return device_->ring_reserve(map, size);
+  }
   const std::uint32_t record = kiln::ring_reserve(view(map), size);
   return record == 0 ? std::nullopt : std::optional(record);
 }
@@ -154,13 +170,31 @@ std::int64_t MapSet::ring_output(std::size_t map, std::span<const std::byte> rec
   if ((flags & ~kWakeups) != 0) {
     return -EINVAL;
   }
-  const std::uint32_t at = kiln::ring_reserve(view(map), record.size());
-  if (at == 0) {
+  const std::optional<std::uint32_t> at = ring_reserve(map, record.size());
+  if (!at) {
     return -EAGAIN;
   }
-  std::memcpy(arena_.data() + at, record.data(), record.size());
-  ring_commit(arena_.data(), at, false);
+  std::memcpy(arena_.data() + *at, record.data(), record.size());
+  if (device_ != nullptr && device_->holds(map)) {
+    device_->store(*at, static_cast<std::uint32_t>(record.size()));
+  }
+  ring_end(*at, false);
   return 0;
+}
+
+void MapSet::ring_end(std::uint32_t record, bool discard) {
+  constexpr std::int32_t kXor = 0xa0;  // BPF_XOR
+  if (device_ == nullptr || !device_->holds_rings()) {
+    return ring_commit(arena_.data(), record, discard);
+  }
+  device_->atomic(kXor, record - kRingRecordHeader, 4, discard ? kRingBusy | kRingDiscard : kRingBusy, 0);
+}
+
+std::uint64_t MapSet::ring_query(std::size_t map, std::uint64_t what) {
+  if (device_ != nullptr && device_->holds(map)) {
+    device_->fetch(descriptors_[map].header, sizeof(RingHeader));
+  }
+  return kiln::ring_query(view(map), what);
 }
 
 std::optional<std::vector<std::byte>> MapSet::ring_take(std::size_t map) {

@@ -28,6 +28,7 @@ module bpf_map_desc #(
   output logic [9:0]              key_size_o,    // bytes
   output logic [31:0]             entry_count_o,
   output logic [31:0]             max_entries_o,
+  output logic [3:0]              hash_count_o,
   output logic [RowBits-1:0]      base_o         // entries - stride: the row of entry link * stride
 );
   localparam int MapBits = $clog2(Maps);
@@ -46,6 +47,7 @@ module bpf_map_desc #(
       4'd1:    place = {1'b1, 2'd1, 2'd3};  // key_size
       4'd13:   place = {1'b1, 2'd2, 2'd0};  // entry_count
       4'd3:    place = {1'b1, 2'd2, 2'd1};  // max_entries
+      4'd14:   place = {1'b1, 2'd2, 2'd2};  // hash_count
       default: place = '0;
     endcase
   end
@@ -87,6 +89,7 @@ module bpf_map_desc #(
     if (fetch3_q) begin
       entry_count_o <= word[31:0];
       max_entries_o <= word[63:32];
+      hash_count_o  <= word[67:64];
       base_o        <= entries_o - stride_o;
     end
   end

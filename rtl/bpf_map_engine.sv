@@ -2,8 +2,8 @@
 //
 // The map engine: looks up, prepares, commits and deletes entries of the maps in map memory. Lookups run
 // side by side, anything else alone. This file only joins its units: descriptors, key and hash, lookups,
-// chain walker, longest-prefix match, LRU eviction, and the sequencer that drives them. Values are not
-// read here: the answer is an address.
+// chain walker, longest-prefix match, LRU eviction, queues and Bloom filters, ring buffers, and the sequencer
+// that drives them. Values of maps with keys are not read here: the answer is an address.
 //
 // Latency:     see rtl/README.md, What a service costs.
 // Handshake:   a request's key words follow it in the queue and are all there when it is. While
@@ -33,6 +33,9 @@ module bpf_map_engine #(
   input  logic                    rsp_ready_i,
   output logic [15:0]             rsp_tag_o,
   output logic [63:0]             rsp_data_o,
+  // events: a record of a ring buffer has been reserved
+  output logic                    reserved_o,
+  output logic [$clog2(Maps)-1:0] reserved_map_o,
   // map memory, port B
   output logic                    mem_valid_o,
   input  logic                    mem_ready_i,
@@ -46,12 +49,14 @@ module bpf_map_engine #(
   logic [31:0]        bucket_mask, max_entries, entry_count;
   logic [RowBits-1:0] buckets, entries, stride, value, header, base;
   logic [9:0]         key_size;
+  logic [3:0]         hash_count;
 
   bpf_map_desc #(.Maps(Maps), .RowBits(RowBits)) u_desc (
     .clk_i, .we_i(desc_we_i), .addr_i(desc_addr_i), .data_i(desc_data_i), .fetch_i(req_pop_o),
     .map_i(req_map_i), .type_o(map_type), .bucket_mask_o(bucket_mask), .buckets_o(buckets),
     .entries_o(entries), .stride_o(stride), .value_o(value), .header_o(header),
-    .max_entries_o(max_entries), .entry_count_o(entry_count), .key_size_o(key_size), .base_o(base)
+    .max_entries_o(max_entries), .entry_count_o(entry_count), .hash_count_o(hash_count),
+    .key_size_o(key_size), .base_o(base)
   );
 
   // ---- key ----------------------------------------------------------------------------------------
@@ -61,7 +66,7 @@ module bpf_map_engine #(
   logic [3:0]  key_words;
   logic [63:0] key_first, key_word;
   logic [2:0]  key_index, seq_key_index, walk_key_index;
-  logic [1:0]  turn;
+  logic [2:0]  turn, keyless_key_index;
   logic        put;
   logic [2:0]  put_index;
   logic [63:0] put_word;
@@ -69,11 +74,11 @@ module bpf_map_engine #(
   bpf_map_key u_key (
     .clk_i, .rst_ni, .start_i(req_pop_o), .words_i(req_words_i), .word_i(req_key_i),
     .pop_o(req_key_pop_o), .again_i(key_again || seq_key_again),
-    .prefix_i((turn == 2'd2) ? key_prefix : key_first[8:0]), .done_o(key_done),
+    .prefix_i((turn == 3'd2) ? key_prefix : key_first[8:0]), .done_o(key_done),
     .hash_o(key_hash), .words_o(key_words), .first_o(key_first), .index_i(key_index), .key_o(key_word),
     .put_o(put), .put_index_o(put_index), .put_word_o(put_word)
   );
-  assign key_index = (turn == 2'd0) ? seq_key_index : walk_key_index;
+  assign key_index = (turn == 3'd0) ? seq_key_index : (turn == 3'd4) ? keyless_key_index : walk_key_index;
 
   // The sequencer decides once the key is hashed and the descriptor's first three rows are here.
   logic [2:0] desc_wait;
@@ -84,8 +89,15 @@ module bpf_map_engine #(
   assign desc_wait = {desc_wait2_q, desc_wait_q, req_pop_o};
 
   // ---- address unit: row of the entry with a given link, two cycles -------------------------------
-  logic [RowBits-1:0] seq_link, walk_link, evict_link, link, product_q, entry_row;
-  assign link      = (turn == 2'd0) ? seq_link : ((turn == 2'd3) ? evict_link : walk_link);
+  logic [RowBits-1:0] seq_link, walk_link, evict_link, keyless_link, link, product_q, entry_row;
+  always_comb begin
+    case (turn)
+      3'd0:    link = seq_link;
+      3'd3:    link = evict_link;
+      3'd4:    link = keyless_link;
+      default: link = walk_link;
+    endcase
+  end
   assign entry_row = base + product_q;
   always_ff @(posedge clk_i) product_q <= link * stride;
 
@@ -153,6 +165,36 @@ module bpf_map_engine #(
     .hash_o(evict_hash)
   );
 
+  // ---- maps without keys, ring buffers ------------------------------------------------------------
+  logic               keyless_start, ring_start, keyless_done, ring_done, ring_reserved, is_pop;
+  logic               keyless_mem_valid, ring_mem_valid;
+  logic [63:0]        seq_data, keyless_result, keyless_mem_wdata, ring_mem_wdata;
+  logic [RowBits-1:0] ring_row, keyless_mem_row, ring_mem_row;
+  logic [7:0]         keyless_mem_we, ring_mem_we;
+  logic [$clog2(Maps)-1:0] map_q;
+
+  bpf_map_keyless #(.RowBits(RowBits)) u_keyless (
+    .clk_i, .rst_ni, .start_i(keyless_start), .pop_i(is_pop), .stage_i(seq_data[3 +: RowBits]),
+    .flags_i(seq_data[1:0]), .done_o(keyless_done), .result_o(keyless_result), .type_i(map_type),
+    .header_i(header), .entries_i(entries), .stride_i(stride), .entry_count_i(entry_count),
+    .bit_mask_i(bucket_mask), .hash_count_i(hash_count), .key_words_i(key_words),
+    .key_hash_i(key_hash), .key_index_o(keyless_key_index), .key_word_i(key_word),
+    .link_o(keyless_link), .row_i(entry_row), .mem_valid_o(keyless_mem_valid),
+    .mem_ready_i(other_ready), .mem_we_o(keyless_mem_we), .mem_row_o(keyless_mem_row),
+    .mem_wdata_o(keyless_mem_wdata), .mem_data_i
+  );
+
+  bpf_map_ring #(.RowBits(RowBits)) u_ring (
+    .clk_i, .rst_ni, .start_i(ring_start), .size_i(seq_data), .done_o(ring_done),
+    .reserved_o(ring_reserved), .row_o(ring_row), .header_i(header), .entries_i(entries),
+    .byte_mask_i(bucket_mask), .mem_valid_o(ring_mem_valid), .mem_ready_i(other_ready),
+    .mem_we_o(ring_mem_we), .mem_row_o(ring_mem_row), .mem_wdata_o(ring_mem_wdata), .mem_data_i
+  );
+
+  always_ff @(posedge clk_i) if (req_pop_o) map_q <= req_map_i;
+  assign reserved_o     = ring_done && ring_reserved;
+  assign reserved_map_o = map_q;
+
   // ---- sequencer ----------------------------------------------------------------------------------
   logic        seq_rsp_valid;
   logic [63:0] seq_rsp_data;
@@ -177,7 +219,10 @@ module bpf_map_engine #(
     .look_start_o(seq_look_start), .look_ready_i(look_ready), .look_idle_i(look_idle),
     .look_lru_o(look_lru), .lpm_start_o(lpm_start), .lpm_done_i(lpm_done),
     .lpm_found_i(lpm_found), .lpm_row_i(lpm_row), .evict_start_o(evict_start), .evict_done_i(evict_done),
-    .next_unused_o(next_unused), .link_o(seq_link), .row_i(entry_row), .mem_valid_o(seq_mem_valid),
+    .keyless_start_o(keyless_start), .ring_start_o(ring_start), .unit_done_i(keyless_done || ring_done),
+    .unit_result_i((turn == 3'd4) ? keyless_result
+                                  : ring_reserved ? {34'd1, 30'({ring_row, 3'd0})} : 64'd0),
+    .data_o(seq_data), .is_pop_o(is_pop), .next_unused_o(next_unused), .link_o(seq_link), .row_i(entry_row), .mem_valid_o(seq_mem_valid),
     .mem_ready_i(other_ready), .mem_we_o(seq_mem_we), .mem_row_o(seq_mem_row), .mem_wdata_o(seq_mem_wdata),
     .mem_data_i, .turn_o(turn)
   );
@@ -192,11 +237,19 @@ module bpf_map_engine #(
     mem_row_o   = seq_mem_row;
     mem_wdata_o = seq_mem_wdata;
     case (turn)
-      2'd1: {mem_valid_o, mem_we_o, mem_row_o} = {walk_mem_valid, 8'h00, walk_mem_row};
-      2'd2: {mem_valid_o, mem_we_o, mem_row_o} = {lpm_mem_valid, 8'h00, lpm_mem_row};
-      2'd3: begin
+      3'd1: {mem_valid_o, mem_we_o, mem_row_o} = {walk_mem_valid, 8'h00, walk_mem_row};
+      3'd2: {mem_valid_o, mem_we_o, mem_row_o} = {lpm_mem_valid, 8'h00, lpm_mem_row};
+      3'd3: begin
         {mem_valid_o, mem_we_o, mem_row_o} = {evict_mem_valid, evict_mem_we, evict_mem_row};
         mem_wdata_o = evict_mem_wdata;
+      end
+      3'd4: begin
+        {mem_valid_o, mem_we_o, mem_row_o} = {keyless_mem_valid, keyless_mem_we, keyless_mem_row};
+        mem_wdata_o = keyless_mem_wdata;
+      end
+      3'd5: begin
+        {mem_valid_o, mem_we_o, mem_row_o} = {ring_mem_valid, ring_mem_we, ring_mem_row};
+        mem_wdata_o = ring_mem_wdata;
       end
       default: ;
     endcase

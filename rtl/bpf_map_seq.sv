@@ -69,6 +69,13 @@ module bpf_map_seq #(
   output logic               evict_start_o,
   input  logic               evict_done_i,
   output logic [31:0]        next_unused_o,
+  // keyless maps, ring buffers: the whole operation
+  output logic               keyless_start_o,
+  output logic               ring_start_o,
+  input  logic               unit_done_i,
+  input  logic [63:0]        unit_result_i,
+  output logic [63:0]        data_o,        // the request's
+  output logic               is_pop_o,
   // address unit
   output logic [RowBits-1:0] link_o,
   input  logic [RowBits-1:0] row_i,
@@ -80,7 +87,7 @@ module bpf_map_seq #(
   output logic [63:0]        mem_wdata_o,
   input  logic [63:0]        mem_data_i,
   // who uses walker, address unit and map memory now
-  output logic [1:0]         turn_o        // 0 sequencer, 1 walker, 2 LPM, 3 eviction
+  output logic [2:0]         turn_o        // 0 sequencer, 1 walker, 2 LPM, 3 eviction, 4 keyless, 5 ring
 );
   localparam logic [5:0]
     StIdle = 6'd0, StLoad = 6'd1, StFind = 6'd2, StTouch = 6'd3, StHeader0 = 6'd4, StHeader1 = 6'd5,
@@ -93,25 +100,29 @@ module bpf_map_seq #(
     StLpm = 6'd35, StIndex = 6'd36, StSlotRead = 6'd37, StSlotWait = 6'd38, StOwner1 = 6'd39,
     StOwner2 = 6'd40, StMergeSeen = 6'd41, StMergeRest = 6'd42, StRespond = 6'd43,
     StMask = 6'd44, StMaskWait = 6'd45, StLenRead = 6'd46, StLenWait = 6'd47, StLenWrite = 6'd48,
-    StBitRead = 6'd49, StBitWait = 6'd50, StBitWrite = 6'd51;
+    StBitRead = 6'd49, StBitWait = 6'd50, StBitWrite = 6'd51, StKeyless = 6'd52, StRing = 6'd53;
   localparam logic [63:0] ENOENT = -64'sd2, E2BIG = -64'sd7, ENOMEM = -64'sd12, EEXIST = -64'sd17,
                           EINVAL = -64'sd22, ENOSPC = -64'sd28, EOPNOTSUPP = -64'sd95;
   localparam logic [7:0] HASH = 8'd1, ARRAY = 8'd2, PERCPU_HASH = 8'd5, PERCPU_ARRAY = 8'd6,
                          LRU_HASH = 8'd9, LRU_PERCPU_HASH = 8'd10, LPM_TRIE = 8'd11,
-                         HASH_OF_MAPS = 8'd13, DEVMAP_HASH = 8'd25;
+                         HASH_OF_MAPS = 8'd13, QUEUE = 8'd22, STACK = 8'd23, DEVMAP_HASH = 8'd25,
+                         RINGBUF = 8'd27, BLOOM_FILTER = 8'd30;
 
   // ---- the request --------------------------------------------------------------------------------
   logic [5:0]  state_q, state_d;
   logic [3:0]  op_q;
   logic [63:0] data_q, result_q, result_d;
   logic [15:0] tag_q;
-  logic        is_lookup, is_prepare, is_commit, is_delete;
+  logic        is_lookup, is_prepare, is_commit, is_delete, is_pop, is_keyless, is_reserve;
   logic        per_cpu, lru, updatable, hash_kind, array, slots, lpm;
 
   assign is_lookup  = op_q == bpf_isa_pkg::SVC_MAP_LOOKUP;
   assign is_prepare = op_q == bpf_isa_pkg::SVC_MAP_PREPARE;
   assign is_commit  = op_q == bpf_isa_pkg::SVC_MAP_COMMIT;
   assign is_delete  = op_q == bpf_isa_pkg::SVC_MAP_DELETE;
+  assign is_pop     = op_q == bpf_isa_pkg::SVC_MAP_POP;
+  assign is_keyless = op_q == bpf_isa_pkg::SVC_MAP_PUSH || is_pop;
+  assign is_reserve = op_q == bpf_isa_pkg::SVC_RING_RESERVE;
   assign per_cpu    = type_i == PERCPU_HASH || type_i == LRU_PERCPU_HASH;
   assign lru        = type_i == LRU_HASH || type_i == LRU_PERCPU_HASH;
   assign updatable  = per_cpu || lru || lpm || type_i == HASH;
@@ -182,7 +193,11 @@ module bpf_map_seq #(
         if (look_ready_i) state_d = StIdle;
       end else if (key_done_i && (look_idle_i || is_lookup)) begin
         state_d = StRespond;
-        if (array) begin
+        if (is_keyless || is_reserve) begin
+          result_d = EOPNOTSUPP;
+          if (is_keyless && (type_i == QUEUE || type_i == STACK || type_i == BLOOM_FILTER)) state_d = StKeyless;
+          if (is_reserve && type_i == RINGBUF) state_d = StRing;
+        end else if (array) begin
           state_d = StIndex;
           if (is_commit) begin
             state_d  = StRespond;
@@ -231,6 +246,10 @@ module bpf_map_seq #(
       StSlotWait: if (answer) begin
         state_d  = StRespond;
         result_d = (mem_data_i[31:0] == '0) ? '0 : address(own_row_q);
+      end
+      StKeyless, StRing: if (unit_done_i) begin
+        state_d  = StRespond;
+        result_d = unit_result_i;
       end
       // -- find
       StLpm: if (lpm_done_i) begin
@@ -521,13 +540,19 @@ module bpf_map_seq #(
   assign walk_by_number_o = state_q == StEvict;
   assign lpm_start_o      = state_q == StLoad && state_d == StLpm;
   assign evict_start_o    = state_q == StCommit && state_d == StEvict;
+  assign keyless_start_o  = state_q == StLoad && state_d == StKeyless;
+  assign ring_start_o     = state_q == StLoad && state_d == StRing;
+  assign data_o           = data_q;
+  assign is_pop_o         = is_pop;
 
   always_comb begin
     case (state_q)
-      StFind, StVictim: turn_o = 2'd1;
-      StLpm:            turn_o = 2'd2;
-      StEvict:          turn_o = 2'd3;
-      default:          turn_o = 2'd0;
+      StFind, StVictim: turn_o = 3'd1;
+      StLpm:            turn_o = 3'd2;
+      StEvict:          turn_o = 3'd3;
+      StKeyless:        turn_o = 3'd4;
+      StRing:           turn_o = 3'd5;
+      default:          turn_o = 3'd0;
     endcase
   end
 

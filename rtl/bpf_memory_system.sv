@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Everything behind the cores' service ports: arbiter, map memory, map engine, clock, random numbers,
+// Everything behind the cores' service ports: arbiter, map memory, map engine, events, clock, random numbers,
 // and the host's access to them. This file only joins modules; it is what a test of the map engine
 // instantiates.
 module bpf_memory_system #(
@@ -49,7 +49,14 @@ module bpf_memory_system #(
   input  logic [31:0]                 clock_step_i,
   output logic [63:0]                 now_o,
   input  logic                        random_we_i,
-  input  logic [63:0]                 random_i
+  input  logic [63:0]                 random_i,
+  // events: a frame has left; messages to the host
+  input  logic                        frame_i,
+  output logic                        events_busy_o,
+  output logic                        event_valid_o,
+  input  logic                        event_ready_i,
+  output logic [63:0]                 event_data_o,
+  output logic                        event_last_o
 );
   localparam int RowBits = $clog2(MapBytes) - 3;
 
@@ -99,6 +106,11 @@ module bpf_memory_system #(
   logic [3:0]                  map_op, map_words;
   logic [$clog2(Maps)-1:0]     map_index;
   logic [63:0]                 map_data, map_key, map_rsp_data;
+  logic                        ev_valid, ev_pop, ev_rsp_valid, ev_rsp_ready;
+  logic [15:0]                 ev_tag, ev_rsp_tag;
+  logic [$clog2(Maps)-1:0]     ev_map;
+  logic [RowBits-1:0]          ev_row;
+  logic [63:0]                 ev_data;
   logic                        random_next;
   logic [31:0]                 random_number;
 
@@ -114,22 +126,27 @@ module bpf_memory_system #(
     .map_tag_o(map_tag), .map_op_o(map_op), .map_index_o(map_index), .map_data_o(map_data),
     .map_words_o(map_words), .map_key_o(map_key), .map_key_pop_i(map_key_pop),
     .map_rsp_valid_i(map_rsp_valid), .map_rsp_ready_o(map_rsp_ready), .map_rsp_tag_i(map_rsp_tag),
-    .map_rsp_data_i(map_rsp_data), .clock_i(now_o), .random_next_o(random_next),
+    .map_rsp_data_i(map_rsp_data), .event_valid_o(ev_valid), .event_pop_i(ev_pop),
+    .event_tag_o(ev_tag), .event_map_o(ev_map), .event_row_o(ev_row), .event_data_o(ev_data),
+    .event_rsp_valid_i(ev_rsp_valid), .event_rsp_ready_o(ev_rsp_ready), .event_rsp_tag_i(ev_rsp_tag),
+    .clock_i(now_o), .random_next_o(random_next),
     .random_i(random_number)
   );
 
-  // ---- map engine and host share port B; the engine goes first -------------------------------------
-  logic               engine_valid, host_valid, b_ready;
-  logic [7:0]         engine_we, host_we;
-  logic [RowBits-1:0] engine_row, host_row;
-  logic [63:0]        engine_wdata, host_wdata, b_data;
+  // ---- map engine, host and events share port B; the engine goes first, then the host --------------
+  logic               engine_valid, host_valid, send_valid, reserved, b_ready;
+  logic [7:0]         engine_we, host_we, send_we, b_we;
+  logic [RowBits-1:0] engine_row, host_row, send_row, b_row;
+  logic [63:0]        engine_wdata, host_wdata, send_wdata, b_wdata, b_data;
+  logic [$clog2(Maps)-1:0] reserved_map;
 
   bpf_map_engine #(.RowBits(RowBits), .Maps(Maps)) u_engine (
     .clk_i, .rst_ni, .desc_we_i, .desc_addr_i, .desc_data_i, .req_valid_i(map_valid),
     .req_pop_o(map_pop), .req_tag_i(map_tag), .req_op_i(map_op), .req_map_i(map_index),
     .req_data_i(map_data), .req_words_i(map_words), .req_key_i(map_key),
     .req_key_pop_o(map_key_pop), .rsp_valid_o(map_rsp_valid), .rsp_ready_i(map_rsp_ready),
-    .rsp_tag_o(map_rsp_tag), .rsp_data_o(map_rsp_data), .mem_valid_o(engine_valid),
+    .rsp_tag_o(map_rsp_tag), .rsp_data_o(map_rsp_data), .reserved_o(reserved),
+    .reserved_map_o(reserved_map), .mem_valid_o(engine_valid),
     .mem_ready_i(b_ready), .mem_we_o(engine_we), .mem_row_o(engine_row),
     .mem_wdata_o(engine_wdata), .mem_data_i(b_data)
   );
@@ -140,13 +157,29 @@ module bpf_memory_system #(
     .mem_we_o(host_we), .mem_row_o(host_row), .mem_data_o(host_wdata), .mem_data_i(b_data)
   );
 
+  bpf_events #(.RowBits(RowBits), .Maps(Maps)) u_events (
+    .clk_i, .rst_ni, .desc_we_i, .desc_addr_i, .desc_data_i, .reserved_i(reserved),
+    .reserved_map_i(reserved_map), .frame_i, .busy_o(events_busy_o), .req_valid_i(ev_valid),
+    .req_pop_o(ev_pop), .req_tag_i(ev_tag), .req_map_i(ev_map), .req_row_i(ev_row),
+    .req_data_i(ev_data), .rsp_valid_o(ev_rsp_valid), .rsp_ready_i(ev_rsp_ready),
+    .rsp_tag_o(ev_rsp_tag), .mem_valid_o(send_valid),
+    .mem_ready_i(b_ready && !engine_valid && !host_valid), .mem_we_o(send_we), .mem_row_o(send_row),
+    .mem_wdata_o(send_wdata), .mem_data_i(b_data), .out_valid_o(event_valid_o),
+    .out_ready_i(event_ready_i), .out_data_o(event_data_o), .out_last_o(event_last_o)
+  );
+
+  always_comb begin
+    {b_we, b_row, b_wdata} = {send_we, send_row, send_wdata};
+    if (host_valid) {b_we, b_row, b_wdata} = {host_we, host_row, host_wdata};
+    if (engine_valid) {b_we, b_row, b_wdata} = {engine_we, engine_row, engine_wdata};
+  end
+
   bpf_map_mem #(.MapBytes(MapBytes), .TagBits(16)) u_mem (
     .clk_i, .rst_ni, .a_valid_i(a_valid), .a_ready_o(a_ready), .a_op_i(a_op), .a_size_i(a_size),
     .a_addr_i(a_addr), .a_data_i(a_data), .a_compare_i(a_compare), .a_atomic_i(a_atomic),
     .a_tag_i(a_tag), .a_rsp_valid_o(a_rsp_valid), .a_rsp_tag_o(a_rsp_tag),
-    .a_rsp_data_o(a_rsp_data), .b_valid_i(engine_valid || host_valid), .b_ready_o(b_ready),
-    .b_we_i(engine_valid ? engine_we : host_we), .b_row_i(engine_valid ? engine_row : host_row),
-    .b_data_i(engine_valid ? engine_wdata : host_wdata), .b_data_o(b_data)
+    .a_rsp_data_o(a_rsp_data), .b_valid_i(engine_valid || host_valid || send_valid),
+    .b_ready_o(b_ready), .b_we_i(b_we), .b_row_i(b_row), .b_data_i(b_wdata), .b_data_o(b_data)
   );
 
   // ---- clock and random numbers -------------------------------------------------------------------

@@ -72,6 +72,8 @@ module bpf_regs #(
   input  logic                      mem_rvalid_i,
   input  logic [63:0]               mem_rdata_i,
   input  logic                      mem_filling_i,
+  // events
+  input  logic                      events_busy_i,
   // bpf_host_service: its registers
   output logic                      svc_we_o,
   output logic [3:0]                svc_waddr_o,
@@ -279,12 +281,12 @@ module bpf_regs #(
     rdata_d    = '0;
     case (araddr_q)
       bpf_reg_pkg::REG_ID:            rdata_d = 32'h4b49_4c4e;
-      bpf_reg_pkg::REG_VERSION:       rdata_d = 32'h0001_0001;
+      bpf_reg_pkg::REG_VERSION:       rdata_d = 32'h0001_0002;
       bpf_reg_pkg::REG_CONFIG0:       rdata_d = {8'($clog2(MapBytes)), 8'($clog2(ImemWords)),
                                                  8'(Threads), 8'(Cores)};
       bpf_reg_pkg::REG_CONFIG1:       rdata_d = {16'(DataWidth), 16'(WindowBytes)};
       bpf_reg_pkg::REG_CONTROL:       rdata_d = 32'({by_flow_q, run_q});
-      bpf_reg_pkg::REG_STATUS:        rdata_d = {in_flight_i, 14'd0, mem_filling_i, busy_i};
+      bpf_reg_pkg::REG_STATUS:        rdata_d = {in_flight_i, 13'd0, events_busy_i, mem_filling_i, busy_i};
       bpf_reg_pkg::REG_MAX_IN_FLIGHT: rdata_d = 32'(max_in_flight_q);
       bpf_reg_pkg::REG_CORE_ENABLE:   rdata_d = 32'(core_enable_q);
       bpf_reg_pkg::REG_THREAD_ENABLE: rdata_d = 32'(thread_enable_q);

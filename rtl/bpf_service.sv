@@ -2,8 +2,8 @@
 //
 // Gives each service request to the unit that serves it, and joins the answers: loads, stores and
 // atomics to map memory, map operations to a queue before the map engine, clock and random number
-// on the spot. Within each of the three kinds requests are served as they come; between the kinds
-// there is no order, and none is needed, since a thread waits for its answer.
+// on the spot, events to a queue before the unit that sends them. Within each kind requests are served as
+// they come; between the kinds there is no order, and none is needed, since a thread waits for its answer.
 //
 // Latency:     1 cycle for clock and random number; map memory's and the engine's plus one.
 // Throughput:  1 beat per cycle.
@@ -58,6 +58,16 @@ module bpf_service #(
   output logic                        map_rsp_ready_o,
   input  logic [15:0]                 map_rsp_tag_i,
   input  logic [63:0]                 map_rsp_data_i,
+  // events: a request, taken with event_pop_i
+  output logic                        event_valid_o,
+  input  logic                        event_pop_i,
+  output logic [15:0]                 event_tag_o,
+  output logic [$clog2(Maps)-1:0]     event_map_o,
+  output logic [$clog2(MapBytes)-4:0] event_row_o,
+  output logic [63:0]                 event_data_o,
+  input  logic                        event_rsp_valid_i,
+  output logic                        event_rsp_ready_o,
+  input  logic [15:0]                 event_rsp_tag_i,
   // clock and random numbers
   input  logic [63:0]                 clock_i,
   output logic                        random_next_o,
@@ -66,14 +76,17 @@ module bpf_service #(
   localparam int MapBits = $clog2(Maps);
 
   // ---- what the beat is ---------------------------------------------------------------------------
-  logic is_key, is_mem, is_map, is_local, map_room, key_room, local_free, take;
+  logic is_key, is_mem, is_map, is_event, is_local, map_room, event_room, key_room, local_free, take;
   assign is_key   = req_key_i;
   assign is_mem   = !req_key_i && req_op_i <= bpf_isa_pkg::SVC_ATOMIC;
-  assign is_map   = !req_key_i && req_op_i >= bpf_isa_pkg::SVC_MAP_LOOKUP
-                               && req_op_i <= bpf_isa_pkg::SVC_MAP_DELETE;
-  assign is_local = !is_key && !is_mem && !is_map;
+  assign is_map   = !req_key_i && ((req_op_i >= bpf_isa_pkg::SVC_MAP_LOOKUP
+                                 && req_op_i <= bpf_isa_pkg::SVC_MAP_DELETE)
+                                || (req_op_i >= bpf_isa_pkg::SVC_MAP_PUSH
+                                 && req_op_i <= bpf_isa_pkg::SVC_RING_RESERVE));
+  assign is_event = !req_key_i && req_op_i == bpf_isa_pkg::SVC_EVENT;
+  assign is_local = !is_key && !is_mem && !is_map && !is_event;
   assign req_ready_o = (is_key && key_room) || (is_mem && mem_ready_i) || (is_map && map_room)
-                    || (is_local && local_free);
+                    || (is_event && event_room) || (is_local && local_free);
   assign take = req_valid_i && req_ready_o;
 
   // ---- key words: written as they come, taken back unless a map operation follows ------------------
@@ -109,6 +122,14 @@ module bpf_service #(
     .in_data_i({req_core_i, req_thread_i, req_op_i, req_imm_i[MapBits-1:0], req_data_i, words}),
     .out_valid_o(map_valid_o), .out_ready_i(map_pop_i),
     .out_data_o({map_tag_o, map_op_o, map_index_o, map_data_o, map_words_o}), .count_o(unused_count)
+  );
+
+  logic [2:0] unused_events;
+  bpf_fifo #(.Width(16 + MapBits + $clog2(MapBytes) - 3 + 64), .Depth(4)) u_event_queue (
+    .clk_i, .rst_ni, .in_valid_i(req_valid_i && is_event), .in_ready_o(event_room),
+    .in_data_i({req_core_i, req_thread_i, req_imm_i[MapBits-1:0], req_addr_i[$clog2(MapBytes)-1:3], req_data_i}),
+    .out_valid_o(event_valid_o), .out_ready_i(event_pop_i),
+    .out_data_o({event_tag_o, event_map_o, event_row_o, event_data_o}), .count_o(unused_events)
   );
 
   // ---- map memory ---------------------------------------------------------------------------------
@@ -148,18 +169,21 @@ module bpf_service #(
   logic [63:0] rsp_data_q;
 
   assign local_ready     = !mem_rsp_valid_i;
-  assign map_rsp_ready_o = !mem_rsp_valid_i && !local_valid_q;
+  assign map_rsp_ready_o   = !mem_rsp_valid_i && !local_valid_q;
+  assign event_rsp_ready_o = map_rsp_ready_o && !map_rsp_valid_i;
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) rsp_valid_q <= 1'b0;
-    else rsp_valid_q <= mem_rsp_valid_i || local_valid_q || map_rsp_valid_i;
-    rsp_tag_q  <= mem_rsp_valid_i ? mem_rsp_tag_i : (local_valid_q ? local_tag_q : map_rsp_tag_i);
-    rsp_data_q <= mem_rsp_valid_i ? mem_rsp_data_i : (local_valid_q ? local_data_q : map_rsp_data_i);
+    else rsp_valid_q <= mem_rsp_valid_i || local_valid_q || map_rsp_valid_i || event_rsp_valid_i;
+    rsp_tag_q  <= mem_rsp_valid_i ? mem_rsp_tag_i : local_valid_q ? local_tag_q
+                : map_rsp_valid_i ? map_rsp_tag_i : event_rsp_tag_i;
+    rsp_data_q <= mem_rsp_valid_i ? mem_rsp_data_i : local_valid_q ? local_data_q
+                : map_rsp_valid_i ? map_rsp_data_i : '0;
   end
   assign rsp_valid_o = rsp_valid_q;
   assign {rsp_core_o, rsp_thread_o} = rsp_tag_q;
   assign rsp_data_o = rsp_data_q;
 
   logic unused;
-  assign unused = &{1'b0, unused_count, req_addr_i[31:$clog2(MapBytes)], req_imm_i[31:8]};
+  assign unused = &{1'b0, unused_count, unused_events, req_addr_i[31:$clog2(MapBytes)], req_imm_i[31:8]};
 endmodule

@@ -58,6 +58,11 @@ module kiln_nic #(
   output logic                   s_axis_host_tready_o,
   input  logic [63:0]            s_axis_host_tdata_i,
   input  logic                   s_axis_host_tlast_i,
+  // events: records of programs for user space (bpf_events.sv)
+  output logic                   m_axis_events_tvalid_o,
+  input  logic                   m_axis_events_tready_i,
+  output logic [63:0]            m_axis_events_tdata_o,
+  output logic                   m_axis_events_tlast_o,
   // verdicts
   output logic                   verdict_valid_o,
   output logic [31:0]            verdict_seq_o,
@@ -106,7 +111,7 @@ module kiln_nic #(
   logic [RowBits-1:0] cmd_row;
   logic [63:0]        cmd_data, host_rdata;
   logic [13*64-1:0]   counters;
-  logic               svc_we;
+  logic               svc_we, events_busy;
   logic [3:0]         svc_waddr, svc_raddr;
   logic [31:0]        svc_wdata, svc_rdata;
 
@@ -128,7 +133,7 @@ module kiln_nic #(
     .random_we_o(random_we), .random_o(random_value), .desc_we_o(desc_we), .desc_addr_o(desc_addr),
     .desc_data_o(desc_data), .mem_valid_o(cmd_valid), .mem_ready_i(cmd_ready), .mem_op_o(cmd_op),
     .mem_row_o(cmd_row), .mem_data_o(cmd_data), .mem_rvalid_i(host_rvalid),
-    .mem_rdata_i(host_rdata), .mem_filling_i(filling), .svc_we_o(svc_we), .svc_waddr_o(svc_waddr),
+    .mem_rdata_i(host_rdata), .mem_filling_i(filling), .events_busy_i(events_busy), .svc_we_o(svc_we), .svc_waddr_o(svc_waddr),
     .svc_wdata_o(svc_wdata), .svc_raddr_o(svc_raddr), .svc_rdata_i(svc_rdata), .counters_i(counters)
   );
 
@@ -324,7 +329,9 @@ module kiln_nic #(
     .host_waddr_i(svc_waddr), .host_wdata_i(svc_wdata), .host_raddr_i(svc_raddr),
     .host_rdata_o(svc_rdata), .clock_we_i(clock_we),
     .clock_i(clock_value), .clock_step_i(clock_step), .now_o(now), .random_we_i(random_we),
-    .random_i(random_value)
+    .random_i(random_value), .frame_i(verdict_valid_o), .events_busy_o(events_busy),
+    .event_valid_o(m_axis_events_tvalid_o), .event_ready_i(m_axis_events_tready_i),
+    .event_data_o(m_axis_events_tdata_o), .event_last_o(m_axis_events_tlast_o)
   );
 
   logic unused;

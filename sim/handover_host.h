@@ -23,6 +23,8 @@ class HandoverHost {
       : harness_(harness), device_(harness), continuation_(std::move(continuation)), image_(std::move(image)) {}
 
   Result<void> load(const VerifiedObject& object, std::size_t entry, const MapSet& maps, const Environment& environment);
+  /// Map memory for the host's own use (NicDevice::set_stage()).
+  void set_stage(std::uint32_t offset, std::uint32_t bytes) { device_.set_stage(offset, bytes); }
   /// Goes on with everything that is in the queue; the NIC's clock runs meanwhile. \errors kFault of a
   /// program; its frame is aborted then.
   Result<void> serve();

@@ -2,6 +2,7 @@
 #include "nic_device.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include <kiln/address.h>
@@ -111,6 +112,33 @@ std::int64_t NicDevice::erase(std::size_t map, std::span<const std::byte> key) {
     return static_cast<std::int64_t>(map_request(Service::MAP_DELETE, map, key, 0));
   }
   return alone(map, [&] { return map_erase(maps_->view(map), key.data()); });
+}
+
+std::int64_t NicDevice::push(std::size_t map, std::span<const std::byte> value, std::uint64_t flags) {
+  constexpr std::uint64_t kFlagsTaken = 3;
+  if (value.size() > kMaxKeyWords * 8) {
+    return alone(map, [&] { return push_value(maps_->view(map), value.data(), flags); });
+  }
+  return flags > kFlagsTaken ? -EINVAL : static_cast<std::int64_t>(map_request(Service::MAP_PUSH, map, value, flags));
+}
+
+std::int64_t NicDevice::pop(std::size_t map, std::span<std::byte> value, bool keep) {
+  if (maps_->spec(map).type == MapType::kBloomFilter && value.size() <= kMaxKeyWords * 8) {
+    return static_cast<std::int64_t>(map_request(Service::MAP_POP, map, value, 1));
+  }
+  if (value.size() > stage_bytes_) {
+    return alone(map, [&] {
+      return keep ? peek_value(maps_->view(map), value.data()) : pop_value(maps_->view(map), value.data());
+    });
+  }
+  const auto result = static_cast<std::int64_t>(map_request(Service::MAP_POP, map, {}, (address::kMap + stage_) | (keep ? 1 : 0)));
+  driver_.read_memory(stage_, value);
+  return result;
+}
+
+std::optional<std::uint32_t> NicDevice::ring_reserve(std::size_t map, std::uint64_t size) {
+  const std::uint64_t record = map_request(Service::RING_RESERVE, map, {}, size);
+  return record == 0 ? std::nullopt : std::optional(static_cast<std::uint32_t>(record) - address::kMap);
 }
 
 void NicDevice::fetch(std::uint32_t offset, std::uint32_t bytes) {

@@ -13,6 +13,7 @@ constexpr std::uint32_t kNicId = 0x4b494c4e;
 constexpr std::uint32_t kMajorVersion = 1;
 constexpr std::uint32_t kRun = 1;
 constexpr std::uint32_t kFillBusy = 2;
+constexpr std::uint32_t kEvents = 4;
 
 std::uint64_t load64(std::span<const std::byte> bytes, std::size_t at) {
   std::uint64_t word = 0;
@@ -145,6 +146,8 @@ void NicDriver::hold(bool on) {
   while (on && (port_.read(kRegSVC_GO) & kQuiet) == 0) {
   }
 }
+
+bool NicDriver::sends_events() { return (port_.read(kRegSTATUS) & kEvents) != 0; }
 
 std::uint64_t NicDriver::clock() {
   const std::uint64_t low = port_.read(kRegCLOCK_LO);

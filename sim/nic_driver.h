@@ -63,6 +63,8 @@ class NicDriver {
   /// While held, requests of the cores wait. Returns when none is under way any more.
   void hold(bool on);
   std::uint64_t clock();
+  /// Whether the NIC has more events to send of frames that have left.
+  bool sends_events();
 
   void set_clock(std::uint64_t ns, std::uint32_t step_q16);
   void set_random(std::uint64_t seed);

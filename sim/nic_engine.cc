@@ -4,6 +4,8 @@
 #include <kiln/nic_engine.h>
 
 #include <algorithm>
+#include <bit>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -38,10 +40,42 @@ bool has_per_cpu_map(const MapSet& maps) {
   return false;
 }
 
-Result<CoreImage> lower_for(const NicConfiguration& nic, const VerifiedObject& object,
-                            std::size_t entry, const MapSet& maps, bool handover) {
+bool writes_events(const MapSet& maps) {
+  for (std::size_t i = 0; i < maps.size(); ++i) {
+    if (maps.spec(i).type == MapType::kPerfEventArray || maps.spec(i).type == MapType::kRingbuf) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// The map memory behind the maps: a part for each thread, and one for the host (LowerOptions::stage).
+struct Stage {
+  std::uint32_t offset = 0, bytes = 0, threads = 0;
+};
+
+Stage stage_of(const NicConfiguration& nic, const MapSet& maps) {
+  constexpr std::size_t kMost = 8192;  // of each
+  const std::uint32_t threads = nic.cores * nic.threads;
+  const std::size_t offset = (maps.arena().size() + 63) / 64 * 64;
+  const std::size_t left = offset < nic.map_bytes ? nic.map_bytes - offset : 0;
+  const std::size_t bytes = std::min(kMost, std::bit_floor(left / (threads + 1)));
+  return {static_cast<std::uint32_t>(offset), bytes < 8 ? 0 : static_cast<std::uint32_t>(bytes), threads};
+}
+
+Result<CoreImage> lower_for(const NicConfiguration& nic, const VerifiedObject& object, std::size_t entry,
+                            const MapSet& maps, const Environment& environment, bool handover) {
+  const Stage stage = stage_of(nic, maps);
   return lower(*object.object, object.facts, entry, core_maps(maps),
-               {.imem_words = nic.imem_words, .window_bytes = nic.window_bytes, .handover = handover});
+               {.imem_words = nic.imem_words,
+                .window_bytes = nic.window_bytes,
+                .stage = stage.offset,
+                .stage_bytes = stage.bytes,
+                .boot_offset_ns = environment.boot_offset_ns,
+                .tai_offset_ns = environment.tai_offset_ns,
+                .hz = environment.hz,
+                .numa_node = environment.numa_node,
+                .handover = handover});
 }
 
 class NicEngine final : public Engine {
@@ -77,7 +111,7 @@ class NicEngine final : public Engine {
                                                    maps.arena().size(), configuration.map_bytes)};
     }
     const bool handover = options_.handover && options_.continuation;
-    auto image = lower_for(configuration, object, entry, maps, handover);
+    auto image = lower_for(configuration, object, entry, maps, environment, handover);
     if (!image) {
       return image.error();
     }
@@ -85,6 +119,8 @@ class NicEngine final : public Engine {
     if (!image->handovers.empty()) {
       host_ = std::make_unique<HandoverHost>(*harness_, options_.continuation(), *image);
       KILN_TRY(host_->load(object, entry, maps, environment));
+      const Stage stage = stage_of(configuration, maps);
+      host_->set_stage(stage.offset + stage.threads * stage.bytes, stage.bytes);
     }
     entry_ = image->entry;
     environment_ = environment;
@@ -113,12 +149,10 @@ class NicEngine final : public Engine {
     if (!verdict) {
       return verdict.error();
     }
-    auto events = took(verdict->seq);
+    const auto by_host = took(verdict->seq);
     Outcome outcome{.code = verdict->code, .frame = {}, .redirect = {}, .insns = verdict->insns,
-                    .cycles = verdict->end - verdict->start, .handed_over = events.has_value()};
-    if (events) {
-      outcome.events = std::move(*events);
-    }
+                    .cycles = verdict->end - verdict->start, .handed_over = by_host.has_value()};
+    outcome.events = wait_for_events(by_host.value_or(std::vector<Event>()));
     if (leaves_the_nic(verdict->code)) {
       auto sent = wait_for_frame();
       if (!sent) {
@@ -160,6 +194,25 @@ class NicEngine final : public Engine {
  private:
   /// Goes on with what has been handed over.
   Result<void> serve() { return host_ ? host_->serve() : Result<void>(); }
+
+  /// All events of the frame that has just left: perf events as they were written, the host's after the NIC's own,
+  /// then the records of each ring buffer.
+  std::vector<Event> wait_for_events(std::vector<Event> by_host) {
+    std::vector<Event> events, rings;
+    if (writes_events(*maps_)) {
+      sim::NicDriver driver(*harness_);
+      while (driver.sends_events()) {
+      }
+      while (!harness_->events().empty()) {
+        Event event = harness_->events().pop(*maps_);
+        (event.kind == EventKind::kRing ? rings : events).push_back(std::move(event));
+      }
+    }
+    std::stable_sort(rings.begin(), rings.end(), [](const Event& a, const Event& b) { return a.map < b.map; });
+    std::move(by_host.begin(), by_host.end(), std::back_inserter(events));
+    std::move(rings.begin(), rings.end(), std::back_inserter(events));
+    return events;
+  }
 
   /// HandoverHost::took().
   std::optional<std::vector<Event>> took(std::uint32_t seq) { return host_ ? host_->took(seq) : std::nullopt; }
@@ -246,6 +299,7 @@ class NicEngine final : public Engine {
       }
       harness_->tick();
       KILN_TRY(serve());
+      harness_->events().clear();
       while (!harness_->sink().empty()) {
         harness_->sink().pop();
       }
@@ -283,6 +337,7 @@ class NicEngine final : public Engine {
     for (int i = 0; i < 2048; ++i) {  // the last frames leave
       harness_->tick();
     }
+    harness_->events().clear();
     while (!harness_->sink().empty()) {
       harness_->sink().pop();
     }
@@ -302,7 +357,7 @@ class NicEngine final : public Engine {
 }  // namespace
 
 Result<CoreImage> lower_for_nic(const VerifiedObject& object, std::size_t entry, const MapSet& maps, bool handover) {
-  return lower_for(nic_configurations().front(), object, entry, maps, handover);
+  return lower_for(nic_configurations().front(), object, entry, maps, Environment(), handover);
 }
 
 std::unique_ptr<Engine> make_nic(const NicOptions& options, RetireObserver observer) {

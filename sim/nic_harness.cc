@@ -21,6 +21,7 @@ void NicHarness::tick() {
   }
   sink_.observe(in_, *out_, cycle);
   host_.observe(in_, *out_);
+  events_.observe(in_, *out_);
   if (out_->verdict_valid) {
     verdicts_.push_back({out_->verdict, cycle});
   }

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "event_queue.h"
 #include "host_queue.h"
 #include "nic_driver.h"
 #include "nic_model.h"
@@ -36,6 +37,7 @@ class NicHarness final : public RegisterPort {
   FrameSource& source() { return source_; }
   FrameSink& sink() { return sink_; }
   HostQueue& host() { return host_; }
+  EventQueue& events() { return events_; }
   std::deque<TimedVerdict>& verdicts() { return verdicts_; }
   /// Cycle in which the last beat of the newest complete frame went in.
   std::uint64_t last_beat_cycle() const { return last_beat_cycle_; }
@@ -48,6 +50,7 @@ class NicHarness final : public RegisterPort {
   FrameSource source_;
   FrameSink sink_;
   HostQueue host_;
+  EventQueue events_;
   std::deque<TimedVerdict> verdicts_;
   std::uint64_t last_beat_cycle_ = 0;
 };

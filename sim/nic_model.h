@@ -39,6 +39,7 @@ struct NicInputs {
   // Host streams: ready for what the NIC hands over, and the host's answers.
   bool host_ready = false, host_valid = false, host_last = false;
   std::uint64_t host_data = 0;
+  bool event_ready = true;
 };
 
 /// The verdict port: one record per frame (rtl/interfaces.md).
@@ -58,6 +59,8 @@ struct NicOutputs {
   Beat tx;
   bool host_valid = false, host_last = false, host_ready = false;
   std::uint64_t host_data = 0;
+  bool event_valid = false, event_last = false;
+  std::uint64_t event_data = 0;
   bool verdict_valid = false;
   VerdictRecord verdict;
 };

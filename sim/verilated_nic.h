@@ -109,6 +109,7 @@ class VerilatedNic final : public NicModel {
     top.s_axis_host_tvalid_i = in.host_valid;
     top.s_axis_host_tdata_i = in.host_data;
     top.s_axis_host_tlast_i = in.host_last;
+    top.m_axis_events_tready_i = in.event_ready;
   }
 
   void sample() {
@@ -133,6 +134,9 @@ class VerilatedNic final : public NicModel {
     out_.host_data = top.m_axis_host_tdata_o;
     out_.host_last = top.m_axis_host_tlast_o;
     out_.host_ready = top.s_axis_host_tready_o;
+    out_.event_valid = top.m_axis_events_tvalid_o;
+    out_.event_data = top.m_axis_events_tdata_o;
+    out_.event_last = top.m_axis_events_tlast_o;
     out_.verdict_valid = top.verdict_valid_o;
     if (out_.verdict_valid) {
       out_.verdict = VerdictRecord{.seq = top.verdict_seq_o,

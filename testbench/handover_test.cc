@@ -138,13 +138,17 @@ TEST(NicHandover, SaysWhichFramesWent) {
   }
 }
 
-// A ring buffer lives at the host: what the host's part of a run records comes with the frame's outcome.
-TEST(NicHandover, PassesEventsOn) {
+/// Records the first eight bytes of frames in a ring buffer, and some again after what a NIC hands over: there the host
+/// goes on with the NIC's ring.
+void records_events(bool hands_over) {
+  SCOPED_TRACE(hands_over);
   Object object;
   Program& program = object.programs.emplace_back();
+  const std::string output = "r1 = map[idx:0]\nr2 = r10\nr2 += -8\nr3 = 8\nr4 = 0\ncall bpf_ringbuf_output\n";
   auto insns = assemble("r6 = *(u32 *)(r1 +0)\nr2 = *(u32 *)(r1 +4)\nr3 = r6\nr3 += 14\nif r3 > r2 goto out\n"
-                        "r1 = *(u64 *)(r6 +0)\n*(u64 *)(r10 -8) = r1\nr1 = map[idx:0]\nr2 = r10\nr2 += -8\n"
-                        "r3 = 8\nr4 = 0\ncall bpf_ringbuf_output\nout:\nr0 = 2\nexit");
+                        "r1 = *(u64 *)(r6 +0)\n*(u64 *)(r10 -8) = r1\n" + output +
+                        (hands_over ? "r1 = map[idx:0]\nr2 = 0\ncall bpf_ringbuf_query\n*(u64 *)(r10 -8) = r0\n" + output : "") +
+                        "out:\nr0 = 2\nexit");
   ASSERT_TRUE(insns) << insns.error().message;
   program.name = "records";
   program.section = "xdp";
@@ -169,10 +173,16 @@ TEST(NicHandover, PassesEventsOn) {
     const Frame frame{.data = std::vector<std::byte>(64, std::byte(i + 1))};
     const auto expected = interp->run(frame), got = nic->run(frame);
     ASSERT_TRUE(expected && got);
-    EXPECT_TRUE(got->handed_over);
-    EXPECT_EQ(expected->events.size(), 1u);
+    EXPECT_EQ(got->handed_over, hands_over);
+    EXPECT_EQ(expected->events.size(), hands_over ? 2u : 1u);
     EXPECT_EQ(got->events, expected->events) << "frame " << i;
   }
+  EXPECT_TRUE(compare_maps(*interp->maps(), *nic->maps(), 1).empty());
+}
+
+TEST(NicHandover, PassesEventsOn) {
+  records_events(false);
+  records_events(true);
 }
 
 std::uint64_t array_value(const MapSet& maps, std::string_view name, std::uint32_t index) {

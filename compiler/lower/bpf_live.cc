@@ -24,6 +24,7 @@ Effect effect_of(const View& view, std::uint32_t slot) {
     case Form::kMovSx:
     case Form::kLoad:
     case Form::kLoadAcquire:
+    case Form::kAddrSpaceCast:
       return {src, dst};
     case Form::kNeg:
     case Form::kEnd:
@@ -33,8 +34,8 @@ Effect effect_of(const View& view, std::uint32_t slot) {
     case Form::kStoreImm:
       return {dst, 0};
     case Form::kStoreReg:
-    case Form::kAtomic:
     case Form::kStoreRelease:
+    case Form::kAtomic:
     case Form::kJmpReg:
       return {static_cast<RegMask>(dst | src), 0};
     case Form::kAtomicFetch: {

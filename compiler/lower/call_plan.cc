@@ -95,6 +95,8 @@ class Planner {
       }
       all.uses |= one.uses;
       all.reads_any_stack |= one.reads_any_stack;
+      all.writes_any_stack |= one.writes_any_stack;
+      all.stack_writes.insert(all.stack_writes.end(), one.stack_writes.begin(), one.stack_writes.end());
       all.stack_reads.insert(all.stack_reads.end(), one.stack_reads.begin(), one.stack_reads.end());
       all.result = any_fit ? join_values(all.result, one.result) : one.result;
       any_fit = true;
@@ -148,13 +150,48 @@ class Planner {
         plan_.result = Value::unknown(0xffff'ffff);
         return;
       case Helper::ktime_get_ns:
+      case Helper::ktime_get_boot_ns:
+      case Helper::ktime_get_tai_ns:
+      case Helper::ktime_get_coarse_ns:
+      case Helper::jiffies64:
+      case Helper::get_numa_node_id:
         return;
+      case Helper::xdp_get_buff_len:
+        find_context();
+        return;
+      case Helper::xdp_load_bytes:
+      case Helper::xdp_store_bytes:
+        return packet_bytes();
+      case Helper::map_push_elem:
+        return push();
+      case Helper::map_pop_elem:
+      case Helper::map_peek_elem:
+        return pop();
+      case Helper::ringbuf_reserve:
+        use_if_unknown(2);
+        use_if_unknown(3);
+        return;
+      case Helper::ringbuf_submit:
+      case Helper::ringbuf_discard:
+        use(1);
+        return;
+      case Helper::ringbuf_output:
+        buffer(2, 3);
+        use_if_unknown(4);
+        return;
+      case Helper::perf_event_output:
+        return perf_event();
       default:
         plan_.problem = fmt::format("the NIC has no helper bpf_{}", info.name);
     }
   }
 
   void use(unsigned reg) { plan_.uses |= bit(reg); }
+  void use_if_unknown(unsigned reg) {
+    if (!plan_.constant[reg]) {
+      use(reg);
+    }
+  }
 
   const CoreMap& map() const { return at_.view.maps()[plan_.map]; }
 
@@ -181,6 +218,41 @@ class Planner {
     const ValueKinds kinds = at_.kinds(reg);
     plan_.reads_any_stack |= has(kinds, ValueKind::kStack);
     return {.reg = reg, .offset = 0, .local = (kinds & ~kLocal) == 0 && kinds != 0, .frame = std::nullopt};
+  }
+
+  /// Memory that the helper writes.
+  Operand written(unsigned reg, std::uint64_t bytes) {
+    const auto frame = at_.frame_offset(reg);
+    plan_.writes_any_stack |= !frame && has(at_.kinds(reg), ValueKind::kStack);
+    if (frame) {
+      plan_.stack_writes.push_back({*frame, *frame + static_cast<std::int64_t>(bytes)});
+    }
+    if (frame && fits_off(*frame) && fits_off(*frame + static_cast<std::int64_t>(bytes))) {
+      return {.reg = kFramePointer, .offset = static_cast<std::int32_t>(*frame), .local = true, .frame = frame};
+    }
+    use(reg);
+    return {.reg = reg, .offset = 0, .local = false, .frame = std::nullopt};
+  }
+
+  /// Memory at `reg` that the helper reads: as many bytes as `size_reg` says.
+  void buffer(unsigned reg, unsigned size_reg) {
+    if (const auto size = plan_.constant[size_reg]) {
+      plan_.value = operand(reg, static_cast<std::uint32_t>(*size));
+      use(plan_.value.reg);
+      return;
+    }
+    use(reg);
+    use(size_reg);
+    plan_.value = {.reg = reg, .offset = 0, .local = false, .frame = std::nullopt};
+    plan_.reads_any_stack |= has(at_.kinds(reg), ValueKind::kStack);
+  }
+
+  bool has_stage(std::uint64_t bytes, std::string_view what) {
+    const std::uint32_t stage = at_.view.options().stage_bytes;
+    if (bytes > stage) {
+      plan_.problem = fmt::format("{} of up to {} bytes; a thread has {} bytes of map memory for it", what, bytes, stage);
+    }
+    return bytes <= stage;
   }
 
   /// Bytes [at, at+4) of an operand as a stack word, or nullptr.
@@ -245,8 +317,9 @@ class Planner {
   }
 
   /// Cuts a key into pushes. \param forbidden  registers that change before the last push.
-  void key(unsigned reg, RegMask forbidden) {
-    const std::uint32_t bytes = map().key_size;
+  void key(unsigned reg, RegMask forbidden) { key(reg, map().key_size, forbidden); }
+
+  void key(unsigned reg, std::uint32_t bytes, RegMask forbidden) {
     if (bytes > kMaxKeyBytes) {
       plan_.problem = fmt::format("a key of {} bytes; the NIC takes up to {}", bytes, kMaxKeyBytes);
       return;
@@ -403,6 +476,60 @@ class Planner {
     if (plan_.constant[2]) {
       plan_.index.constant = static_cast<std::uint32_t>(*plan_.constant[2]);
       plan_.index.in_range = *plan_.index.constant < map().max_entries;
+    }
+  }
+
+  /// Queue, stack, Bloom filter: a short value goes as a key, a longer one through the stage.
+  void push() {
+    use_if_unknown(3);
+    if (map().value_size <= kMaxKeyBytes) {
+      return key(2, map().value_size, 0);
+    }
+    if (map().type == MapType::kBloomFilter) {
+      plan_.problem = fmt::format("a value of {} bytes; the NIC hashes up to {}", map().value_size, kMaxKeyBytes);
+    } else if (has_stage(map().value_size, "a value")) {
+      find_context();
+      plan_.value = operand(2, map().value_size);
+      use(plan_.value.reg);
+    }
+  }
+
+  void pop() {
+    if (map().type == MapType::kBloomFilter) {
+      return push();  // peek: whether the value may be in it
+    }
+    if (has_stage(map().value_size, "a value")) {
+      find_context();
+      plan_.value = written(2, map().value_size);
+    }
+  }
+
+  void packet_bytes() {
+    find_context();
+    use_if_unknown(2);
+    use_if_unknown(4);
+    if (plan_.helper == Helper::xdp_store_bytes) {
+      return buffer(3, 4);
+    }
+    if (plan_.constant[4]) {
+      plan_.value = written(3, *plan_.constant[4]);
+      return;
+    }
+    use(3);
+    plan_.value = {.reg = 3, .offset = 0, .local = false, .frame = std::nullopt};
+    plan_.writes_any_stack |= has(at_.kinds(3), ValueKind::kStack);
+  }
+
+  /// bpf_perf_event_output(): the record is gathered in the thread's stage, the packet's bytes behind the program's.
+  void perf_event() {
+    constexpr std::uint64_t kMostPacket = 0xfffff;
+    find_context();
+    const std::uint64_t longest = at_.view.options().window_bytes;
+    const std::uint64_t packet = plan_.constant[3] ? std::min(*plan_.constant[3] >> 32 & kMostPacket, longest) : longest;
+    constexpr std::uint64_t kMostData = 1 << 20;
+    if (has_stage(std::min(at_.max(5), kMostData) + packet, "an event")) {
+      use_if_unknown(3);
+      buffer(4, 5);
     }
   }
 

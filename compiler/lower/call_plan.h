@@ -61,20 +61,20 @@ struct CallPlan {
   std::array<std::optional<std::uint64_t>, 6> constant;  ///< of R1..R5 (by register number)
   std::uint64_t max2 = 0;        ///< largest value of R2 (redirect_map's key, redirect's flags)
   std::uint64_t max1 = 0;        ///< largest value of R1 (redirect's ifindex)
-  Operand key, value;            ///< csum_diff: `from` and `to`
+  Operand key, value;            ///< csum_diff: `from` and `to`. Helpers that take a buffer: `value`
   std::vector<Piece> key_pieces, value_pieces;
   Index index;
   std::uint8_t context = kNoRegister;  ///< a register that holds address::kContext
   RegMask uses = 0;
-  std::vector<StackRange> stack_reads;
-  bool reads_any_stack = false;
+  std::vector<StackRange> stack_reads, stack_writes;
+  bool reads_any_stack = false, writes_any_stack = false;
   Value result;
 };
 
 /// REQUIRES: the slot is CALL_HELPER, CALL_KFUNC or CALLX.
 CallPlan plan_call(const At& at);
 
-/// Longest key, in bytes: eight beats of the service port.
+/// Longest key, in bytes, and longest value that is pushed as one: eight beats of the service port.
 inline constexpr std::uint32_t kMaxKeyBytes = 64;
 
 bool is_array_like(MapType type);  ///< array, percpu_array and slot arrays: entries by index

@@ -92,8 +92,33 @@ void gen_helper(Gen& gen, const CallPlan& plan) {
     case Helper::xdp_adjust_meta:
       return gen_adjust_meta(gen, plan);
     case Helper::ktime_get_ns:
-      gen.e.emit(service(Service::TIME, 0, 0, 0));
+    case Helper::ktime_get_boot_ns:
+    case Helper::ktime_get_tai_ns:
+    case Helper::ktime_get_coarse_ns:
+    case Helper::jiffies64:
+      return gen_clock(gen, plan);
+    case Helper::get_numa_node_id:
+      gen.e.constant(0, gen.view.options().numa_node);
       return;
+    case Helper::xdp_get_buff_len:
+      return gen_packet_length(gen, plan, 0);
+    case Helper::xdp_load_bytes:
+    case Helper::xdp_store_bytes:
+      return gen_packet_bytes(gen, plan);
+    case Helper::map_push_elem:
+      return gen_push_elem(gen, plan);
+    case Helper::map_pop_elem:
+    case Helper::map_peek_elem:
+      return gen_pop_elem(gen, plan);
+    case Helper::ringbuf_reserve:
+      return gen_ring_reserve(gen, plan);
+    case Helper::ringbuf_submit:
+    case Helper::ringbuf_discard:
+      return gen_ring_end(gen, plan);
+    case Helper::ringbuf_output:
+      return gen_ring_output(gen, plan);
+    case Helper::perf_event_output:
+      return gen_perf_event(gen, plan);
     case Helper::get_prandom_u32:
       gen.e.emit(service(Service::RANDOM, 0, 0, 0));
       return;

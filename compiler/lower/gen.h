@@ -60,7 +60,33 @@ void gen_adjust_head(Gen& gen, const CallPlan& plan);
 void gen_adjust_tail(Gen& gen, const CallPlan& plan);
 void gen_adjust_meta(Gen& gen, const CallPlan& plan);
 
+void gen_push_elem(Gen& gen, const CallPlan& plan);
+void gen_pop_elem(Gen& gen, const CallPlan& plan);  ///< pop and peek
+void gen_ring_reserve(Gen& gen, const CallPlan& plan);
+void gen_ring_end(Gen& gen, const CallPlan& plan);  ///< submit and discard
+void gen_ring_output(Gen& gen, const CallPlan& plan);
+void gen_perf_event(Gen& gen, const CallPlan& plan);
+void gen_packet_bytes(Gen& gen, const CallPlan& plan);  ///< xdp_load_bytes, xdp_store_bytes
+void gen_packet_length(Gen& gen, const CallPlan& plan, unsigned reg);
+void gen_clock(Gen& gen, const CallPlan& plan);
+
 // Small change.
+
+/// Pushes plan.key_pieces, staged first where they may lie in a map.
+void gen_push_key(Gen& gen, const CallPlan& plan);
+/// reg = address of this thread's stage (LowerOptions). Changes no other register but a scratch one.
+/// REQUIRES: reg is neither R13 nor the plan's context.
+void gen_stage(Gen& gen, const CallPlan& plan, unsigned reg);
+/// Copies [from + from_offset] to [to + to_offset], word by word without a loop. Changes `scratch`.
+void gen_copy(Gen& gen, Operand to, Operand from, std::uint32_t bytes, unsigned scratch);
+/// The same in a loop: `count`, 64 bits, says how many bytes. All four registers change: `to` and `from` end
+/// behind the bytes, `count` is 0.
+void gen_copy_loop(Gen& gen, unsigned to, unsigned from, unsigned count, unsigned scratch);
+/// Where it is short enough gen_copy(), else gen_copy_loop() on R0, R13, R14 and R5.
+/// REQUIRES: neither operand's register is one of those, but for `to` in R0.
+void gen_copy_any(Gen& gen, Operand to, Operand from, std::uint32_t bytes);
+/// \return a label to be bound in cold code that gives -errno and goes to `done`.
+Label gen_fail(Gen& gen, int error_number, Label done);
 
 /// R0 = -errno.
 void gen_error(Gen& gen, int error_number);

@@ -91,7 +91,7 @@ void lookup_array(Gen& gen, const CallPlan& plan) {
 
 /// Copies a key that may lie in a map into the context region. \return its base register and offset.
 ContextBase stage_key(Gen& gen, const CallPlan& plan) {
-  const std::uint32_t bytes = map_of(gen, plan).key_size;
+  const std::uint32_t bytes = plan.key_pieces.back().at + plan.key_pieces.back().bytes;
   const ContextBase context = context_base(gen, plan, kScratch1);
   for (std::uint32_t at = 0; at < bytes;) {
     const unsigned size = chunk(bytes - at);
@@ -188,17 +188,6 @@ void copy_value(Gen& gen, const CallPlan& plan) {
   }
 }
 
-/// \return a label to be bound in cold code that gives `error_number`.
-Label fail_with(Gen& gen, int error_number, Label done) {
-  const Label fail = gen.e.make_label();
-  gen.e.cold([&gen, fail, error_number, done] {
-    gen.e.bind(fail);
-    gen_error(gen, error_number);
-    gen.e.jump(done);
-  });
-  return fail;
-}
-
 void update_array(Gen& gen, const CallPlan& plan) {
   const CoreMap& map = map_of(gen, plan);
   const auto flags = plan.constant[4];
@@ -209,14 +198,14 @@ void update_array(Gen& gen, const CallPlan& plan) {
   if (!flags) {
     gen.e.emit(reg_reg(Op::MOV64_REG, kScratch0, 4));
     gen.e.emit(reg_imm(Op::AND64_IMM, kScratch0, ~static_cast<std::int32_t>(kLock)));
-    gen.e.branch(jump_imm(Op::JGT64_IMM, kScratch0, kLastFlag), fail_with(gen, EINVAL, done));
+    gen.e.branch(jump_imm(Op::JGT64_IMM, kScratch0, kLastFlag), gen_fail(gen, EINVAL, done));
   }
   const bool outside = plan.index.constant && !plan.index.in_range;
   if (!plan.index.constant) {
     gen_index(gen, plan, 0);
     if (!plan.index.in_range) {
       gen.e.branch(jump_imm(Op::JGE32_IMM, 0, static_cast<std::int32_t>(map.max_entries)),
-                   fail_with(gen, E2BIG, done));
+                   gen_fail(gen, E2BIG, done));
     }
   }
   if (outside) {
@@ -225,8 +214,8 @@ void update_array(Gen& gen, const CallPlan& plan) {
     gen_error(gen, (*flags & kNoExist) != 0 ? EEXIST : EINVAL);
   } else {
     if (!flags) {
-      gen.e.branch(jump_imm(Op::JSET64_IMM, 4, kNoExist), fail_with(gen, EEXIST, done));
-      gen.e.branch(jump_imm(Op::JSET64_IMM, 4, kLock), fail_with(gen, EINVAL, done));
+      gen.e.branch(jump_imm(Op::JSET64_IMM, 4, kNoExist), gen_fail(gen, EEXIST, done));
+      gen.e.branch(jump_imm(Op::JSET64_IMM, 4, kLock), gen_fail(gen, EINVAL, done));
     }
     if (plan.index.constant) {
       gen.e.constant(0, std::uint64_t{address::kMap} + map.entries + *plan.index.constant * map.entry_stride);
@@ -263,6 +252,8 @@ void update_hash(Gen& gen, const CallPlan& plan) {
 }
 
 }  // namespace
+
+void gen_push_key(Gen& gen, const CallPlan& plan) { push_key(gen, plan, key_base(gen, plan)); }
 
 void gen_map_lookup(Gen& gen, const CallPlan& plan) {
   const CoreMap& map = map_of(gen, plan);

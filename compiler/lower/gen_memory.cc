@@ -87,9 +87,11 @@ void in_thread(Gen& gen, const Insn& insn) {
 }  // namespace
 
 void gen_atomic(Gen& gen, const Step& step) {
-  const bool may_be_map = has(step.memory, ValueKind::kMapValue);
-  const bool only_map = only(static_cast<ValueKinds>(step.memory & ~static_cast<ValueKinds>(ValueKind::kNull)),
-                             ValueKind::kMapValue);
+  // Memory from helpers is a record of a ring buffer: what else there is has been handed over.
+  constexpr auto kMap = static_cast<ValueKinds>(static_cast<unsigned>(ValueKind::kMapValue) | static_cast<unsigned>(ValueKind::kOther));
+  constexpr auto kNull = static_cast<ValueKinds>(ValueKind::kNull);
+  const bool may_be_map = (step.memory & kMap) != 0;
+  const bool only_map = may_be_map && (step.memory & ~(kMap | kNull)) == 0;
   if (only_map) {
     return in_map(gen, step.insn);
   }

@@ -59,7 +59,7 @@ class ImageMaker {
   }
 
   Result<void> prepare(std::uint32_t index) {
-    auto view = View::create(object_, index, facts_of(index), maps_);
+    auto view = View::create(object_, index, facts_of(index), maps_, options_);
     if (!view) {
       return view.error();
     }

@@ -149,10 +149,15 @@ class StepMaker {
       case Form::kCallx:
         return call(at, step, error);
       case Form::kMayGoto:
-      case Form::kLoadAcquire:
+        return hand_over(at, step, "the NIC does not count the turns of loops", error);
+      case Form::kLoadAcquire:  // a thread's accesses are done one after another: they are in order anyway
+        step.insn = load(access_bytes(step.insn.opcode), step.insn.dst, step.insn.src, step.insn.off);
+        return load_step(at, step);
       case Form::kStoreRelease:
+        step.insn = store(access_bytes(step.insn.opcode), step.insn.dst, step.insn.off, step.insn.src);
+        return store_step(at, step);
       case Form::kAddrSpaceCast:
-        return hand_over(at, step, "the NIC has no such instruction", error);
+        return hand_over(at, step, "the NIC has no arenas", error);
     }
   }
 
@@ -316,7 +321,7 @@ class StepMaker {
   void store_step(const At& at, Step& step) {
     step.kind = Step::Kind::kPlain;
     const unsigned bytes = access_bytes(step.insn.opcode);
-    if (view_.row(at.slot)->form == Form::kStoreReg) {
+    if (view_.row(at.slot)->form != Form::kStoreImm) {
       const auto number = at.constant(step.insn.src);
       if (number && (bytes < 8 || fits_imm(*number))) {
         step.insn = store_imm(bytes, step.insn.dst, step.insn.off, static_cast<std::int32_t>(*number));

@@ -281,6 +281,12 @@ void apply_call(const At& at, State& after) {
     if (plan.problem.empty()) {
       result = plan.result;
     }
+    for (const StackRange& range : plan.stack_writes) {
+      after.forget_bytes(range.from, range.to);
+    }
+    if (plan.writes_any_stack) {
+      after.forget_words();
+    }
   }
   for (unsigned reg = 0; reg <= 5; ++reg) {
     after.set(reg, Value{});
@@ -298,6 +304,7 @@ State after(const At& at) {
     case Form::kNeg:
     case Form::kEnd:
     case Form::kLoad:
+    case Form::kLoadAcquire:
     case Form::kLd64:
       state.set(insn.dst, result_of(at));
       if (at.view.op(at.slot) == Op::MOV64_REG && insn.src != insn.dst) {
@@ -306,6 +313,7 @@ State after(const At& at) {
       break;
     case Form::kStoreImm:
     case Form::kStoreReg:
+    case Form::kStoreRelease:
     case Form::kAtomic:
       apply_store(at, state);
       break;
@@ -331,10 +339,10 @@ State after(const At& at) {
     case Form::kJa32:
     case Form::kExit:
     case Form::kMayGoto:
-    case Form::kLoadAcquire:
-    case Form::kStoreRelease:
+      break;
     case Form::kAddrSpaceCast:
-      break;  // extended ones are handed over: nothing follows them
+      state.set(insn.dst, Value{});
+      break;
   }
   return state;
 }
@@ -410,7 +418,7 @@ Ways ways_by_value(const At& at) {
 }  // namespace
 
 Ways ways_of(const At& at) {
-  Ways ways = ways_by_value(at);
+  Ways ways = at.view.row(at.slot)->form == Form::kMayGoto ? Ways{true, true} : ways_by_value(at);
   ways.taken &= !at.view.dead(at.view.target(at.slot));
   ways.falls &= !at.view.dead(at.view.next(at.slot));
   return ways;

@@ -13,12 +13,13 @@
 namespace kiln::lowering {
 
 bool is_conditional(const InsnInfo& row) {
-  return row.form == Form::kJmpImm || row.form == Form::kJmpReg;
+  return row.form == Form::kJmpImm || row.form == Form::kJmpReg || row.form == Form::kMayGoto;
 }
 
 Result<View> View::create(const Object& object, std::uint32_t program, const Facts& facts,
-                          std::span<const CoreMap> maps) {
+                          std::span<const CoreMap> maps, const LowerOptions& options) {
   View view;
+  view.options_ = &options;
   view.object_ = &object;
   view.index_ = program;
   view.facts_ = &facts;

@@ -35,12 +35,13 @@ class View {
   /// \errors kInput if the slots do not make a program (unknown opcode, jump out of range, or an end
   ///         that is fallen off); the verifier never accepts such a thing, but unverified ones exist.
   static Result<View> create(const Object& object, std::uint32_t program, const Facts& facts,
-                             std::span<const CoreMap> maps);
+                             std::span<const CoreMap> maps, const LowerOptions& options);
 
   const Object& object() const { return *object_; }
   const Program& program() const { return object_->programs[index_]; }
   std::uint32_t index() const { return index_; }
   std::span<const CoreMap> maps() const { return maps_; }
+  const LowerOptions& options() const { return *options_; }
   bool proven() const { return !facts_->empty(); }
   std::uint32_t slots() const { return static_cast<std::uint32_t>(program().insns.size()); }
 
@@ -78,6 +79,7 @@ class View {
   std::uint32_t index_ = 0;
   const Facts* facts_ = nullptr;
   std::span<const CoreMap> maps_;
+  const LowerOptions* options_ = nullptr;
   std::vector<const InsnInfo*> rows_;
   std::vector<Function> functions_;
   std::vector<std::uint32_t> owner_;

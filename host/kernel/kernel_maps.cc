@@ -31,7 +31,7 @@ bool is_outer(const MapSpec& spec) {
 }
 
 bool programs_change(const MapSpec& spec) {
-  // Ring buffers are read as events; queues, stacks and Bloom filters have no keys to read them by.
+  // Ring buffers are read as events, queues and stacks by read_queue(); a Bloom filter can't be read at all.
   return !is_slot_array(spec.type) && !is_outer(spec) && spec.type != MapType::kDevmapHash &&
          !is_ring(spec.type) && !is_keyless(spec.type) && !spec.is_readonly;
 }
@@ -277,9 +277,36 @@ void KernelMaps::empty_rings() {
   }
 }
 
+/// Takes everything out and puts it back: there is no other way to see what is behind the first value.
+Result<void> KernelMaps::read_queue(MapSet& maps, std::size_t map) const {
+  const MapSpec& spec = specs_[map];
+  std::vector<std::vector<std::byte>> values;
+  std::vector<std::byte> value(spec.value_size);
+  while (bpf_map_lookup_and_delete_elem(fds_[map], nullptr, value.data()) == 0) {
+    values.push_back(value);
+  }
+  if (errno != ENOENT) {
+    return error(map, "the kernel does not tell its contents", errno);
+  }
+  if (spec.type == MapType::kStack) {
+    std::reverse(values.begin(), values.end());
+  }
+  maps.clear(map);
+  for (const std::vector<std::byte>& one : values) {
+    if (bpf_map_update_elem(fds_[map], nullptr, one.data(), BPF_ANY) != 0) {
+      return error(map, "the kernel does not take its contents back", errno);
+    }
+    maps.push(map, one, kAny);
+  }
+  return {};
+}
+
 Result<void> KernelMaps::read_back(MapSet& maps, std::uint32_t cpu) const {
   for (std::size_t map = 0; map < specs_.size(); ++map) {
     const MapSpec& spec = specs_[map];
+    if (spec.type == MapType::kQueue || spec.type == MapType::kStack) {
+      KILN_TRY(read_queue(maps, map));
+    }
     if (!programs_change(spec)) {
       continue;
     }

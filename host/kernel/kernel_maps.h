@@ -45,6 +45,7 @@ class KernelMaps {
 
   /// Writes what programs can change into `maps`, which has the rest already.
   Result<void> read_back(MapSet& maps, std::uint32_t cpu) const;
+  Result<void> read_queue(MapSet& maps, std::size_t map) const;
 
  private:
   Result<void> create_one(std::size_t map, int btf);

@@ -148,7 +148,7 @@ package bpf_isa_pkg;
   // the frame is done; its verdict is src[31:0]
   localparam logic [7:0] OPC_NATIVE_EXIT        = 8'h95;
   // send service request `off` (dst, src, imm, key) and wait; dst = response; key emptied
-  localparam logic [7:0] OPC_NATIVE_SVC         = 8'he5;
+  localparam logic [7:0] OPC_NATIVE_SVC         = 8'hed;
   // the frame is done, aborted, with trap cause imm; cause 254: the host goes on with it (core_isa.h)
   localparam logic [7:0] OPC_NATIVE_TRAP        = 8'hf5;
 
@@ -162,6 +162,10 @@ package bpf_isa_pkg;
   localparam logic [3:0] SVC_MAP_DELETE         = 4'h6;
   localparam logic [3:0] SVC_RANDOM             = 4'h7;
   localparam logic [3:0] SVC_TIME               = 4'h8;
+  localparam logic [3:0] SVC_MAP_PUSH           = 4'h9;
+  localparam logic [3:0] SVC_MAP_POP            = 4'ha;
+  localparam logic [3:0] SVC_RING_RESERVE       = 4'hb;
+  localparam logic [3:0] SVC_EVENT              = 4'hc;
 
   // Cause of a TRAP that hands the thread over to the host (core_isa.h).
   localparam logic [7:0] TRAP_HANDOVER          = 8'hfe;

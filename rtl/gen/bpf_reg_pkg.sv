@@ -4,7 +4,7 @@
 package bpf_reg_pkg;
   // ro 0x4b494c4e, "KILN"
   localparam logic [15:0] REG_ID                 = 16'h0;
-  // ro major << 16 | minor of this register map: 1.1
+  // ro major << 16 | minor of this register map: 1.2
   localparam logic [15:0] REG_VERSION            = 16'h4;
   // ro [7:0] cores, [15:8] threads a core, [23:16] log2 of instruction words, [31:24] log2 of map memory bytes
   localparam logic [15:0] REG_CONFIG0            = 16'h8;
@@ -12,7 +12,7 @@ package bpf_reg_pkg;
   localparam logic [15:0] REG_CONFIG1            = 16'hc;
   // rw [0] RUN: accept frames; clear, frames that arrive are ignored and not counted, those inside finish. [1] FLOW: dispatch by flow hash instead of round robin
   localparam logic [15:0] REG_CONTROL            = 16'h10;
-  // ro [0] BUSY: frames inside. [1] FILL: a MAPMEM_FILL is running. [31:16] frames in flight: dispatched and not yet out
+  // ro [0] BUSY: frames inside. [1] FILL: a MAPMEM_FILL is running. [2] EVENTS: there is more to send of what frames that have left wrote. [31:16] frames in flight: dispatched and not yet out
   localparam logic [15:0] REG_STATUS             = 16'h14;
   // rw frames dispatched and not yet out; 1 gives exact order, on the lowest enabled core and thread; reset: no limit (0)
   localparam logic [15:0] REG_MAX_IN_FLIGHT      = 16'h18;

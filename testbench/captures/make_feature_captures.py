@@ -217,6 +217,24 @@ def map_choice():
             for _ in range(120)] + others()
 
 
+def totals():
+    rng = random.Random(11)
+    return [feature(struct.pack("<II", rng.randrange(4), rng.getrandbits(32))) for _ in range(100)] + others()
+
+
+def every_operation():
+    rng = random.Random(10)
+    kinds = list(range(13)) + list(range(16, 26)) + list(range(32, 39)) + list(range(48, 53))
+
+    def one(kind):
+        return struct.pack("<BBH", kind, rng.randrange(256) if kind in (5, 6, 34, 35, 38, 49, 51) else rng.randrange(18),
+                           rng.choice((rng.randrange(4), rng.randrange(600), rng.getrandbits(16))))
+
+    # Runs of one kind fill a map and empty it again; mixed ones come between.
+    out = [feature(b"".join(one(kind) for _ in range(16))) for kind in kinds for _ in range(2)]
+    return out + [feature(b"".join(one(rng.choice(kinds)) for _ in range(16))) for _ in range(150)] + others()
+
+
 def iterators():
     rng = random.Random(10)
     ranges = [(0, 10), (5, 5), (6, 5), (-3, 3), (-0x80000000, 0x7FFFFFFF), (0, 8388608 + 1), (-1, 8388608),
@@ -270,10 +288,10 @@ FEATURES = {
     "handover_tail_calls": handover_tail_calls, "map_choice": map_choice, "legacy_maps": ethertypes,
     "longest_prefix": longest_prefix,
     "longest_prefix_update": longest_prefix_update, "loops": loops, "map_errors": map_errors,
-    "percpu_hash": percpu_hash, "redirects": redirects, "several_programs": ethertypes,
+    "operations": every_operation, "percpu_hash": percpu_hash, "redirects": redirects, "several_programs": ethertypes,
     "arithmetic_v3": pairs, "comparison_v3": pairs, "legacy_maps_btf": ethertypes,
     "signed_v4": pairs, "subprograms": few_pairs, "tail_call_from_subprogram": slots,
-    "tail_calls": slots,
+    "tail_calls": slots, "totals": totals,
 }
 
 

@@ -69,6 +69,10 @@ void CoreModel::begin(const Frame& frame) {
 }
 
 Outcome CoreModel::finish() {
+  for (std::size_t map = 0; map < maps_.size(); ++map) {  // whoever reads ring buffers does so when a frame has left
+    while (maps_.spec(map).type == MapType::kRingbuf && maps_.ring_take(map)) {
+    }
+  }
   Outcome outcome{.code = verdict_, .frame = {}, .redirect = {}};
   const std::uint32_t from = context(address::kCtxData) - address::kPacket;
   const std::uint32_t to = context(address::kCtxDataEnd) - address::kPacket;
@@ -149,6 +153,9 @@ std::byte* CoreModel::at(std::uint64_t where, std::uint32_t bytes) {
   }
   if (inside(address::kMap, arena.size())) {
     return arena.data() + (where - address::kMap);
+  }
+  if (inside(address::kMap + stage_offset(maps_), stage_.size())) {
+    return stage_.data() + (where - address::kMap - stage_offset(maps_));
   }
   fault(fmt::format("{} bytes at {:#x} are in no region", bytes, where));
   return nullptr;
@@ -286,45 +293,18 @@ void CoreModel::service(const Insn& word) {
     case Service::MAP_COMMIT:
     case Service::MAP_DELETE:
       return map_service(word);
+    case Service::MAP_PUSH:
+    case Service::MAP_POP:
+      return keyless_service(word);
+    case Service::RING_RESERVE: {
+      const std::uint32_t record = ring_reserve(maps_.view(static_cast<std::size_t>(word.imm)), read(word.src));
+      return write(word.dst, record == 0 ? 0 : record + address::kMap);
+    }
+    case Service::EVENT:
+      at(read(word.dst), static_cast<std::uint32_t>(read(word.src)));
+      return write(word.dst, 0);
     default:
       return fault("an SVC of a request that loads and stores make");
-  }
-}
-
-void CoreModel::map_service(const Insn& word) {
-  const auto index = static_cast<std::size_t>(word.imm);
-  if (index >= maps_.size()) {
-    return fault("no such map");
-  }
-  const MapDescriptor& descriptor = maps_.descriptor(index);
-  if (key_.size() != (descriptor.key_size + 7) / 8) {
-    return fault(fmt::format("{} key words for a key of {} bytes", key_.size(), descriptor.key_size));
-  }
-  const MapView map{.arena = maps_.arena().data(), .descriptor = &descriptor};
-  std::array<std::byte, 64> key{};
-  std::memcpy(key.data(), key_.data(), key_.size() * 8);
-  if (descriptor.key_size % 8 != 0 && key_.back() >> 8 * (descriptor.key_size % 8) != 0) {
-    fault("a key that is not zero-padded");
-  }
-  key_.clear();
-  const auto address_of = [](std::int64_t offset) {
-    return static_cast<std::uint64_t>(offset <= 0 ? offset : offset + address::kMap);
-  };
-  switch (static_cast<Service>(word.off)) {
-    case Service::MAP_LOOKUP:
-      return write(word.dst, address_of(map_lookup(map, key.data())));
-    case Service::MAP_PREPARE:
-      if (options_.busy && !was_busy_) {
-        was_busy_ = true;
-        return write(word.dst, 0);
-      }
-      was_busy_ = false;
-      return write(word.dst, address_of(map_prepare(map, key.data(), read(word.src))));
-    case Service::MAP_COMMIT:
-      return write(word.dst, static_cast<std::uint64_t>(map_commit(
-                                 map, key.data(), static_cast<std::uint32_t>(read(word.src) - address::kMap))));
-    default:
-      return write(word.dst, static_cast<std::uint64_t>(map_erase(map, key.data())));
   }
 }
 

@@ -27,6 +27,10 @@ struct ModelOptions {
   std::uint64_t max_words = 20'000'000;  ///< per frame, then kFault
 };
 
+/// Map memory behind the maps, as LowerOptions::stage says it.
+inline constexpr std::uint32_t kStageBytes = 8192;
+inline std::uint32_t stage_offset(const MapSet& maps) { return static_cast<std::uint32_t>((maps.arena().size() + 63) / 64 * 64); }
+
 class CoreModel {
  public:
   CoreModel(CoreImage image, MapSet maps, const Environment& environment, const ModelOptions& options);
@@ -47,6 +51,7 @@ class CoreModel {
   void core_word(const Insn& word);
   void service(const Insn& word);
   void map_service(const Insn& word);
+  void keyless_service(const Insn& word);
   void alu(const Insn& word, const InsnInfo& row);
   void unary(const Insn& word, const InsnInfo& row);
   bool taken(const Insn& word, const InsnInfo& row);
@@ -76,6 +81,7 @@ class CoreModel {
   std::bitset<kRegs> written_;
   std::array<std::byte, address::kCtxEnd> context_{};
   std::array<std::byte, address::kStackBytes> stack_{};
+  std::vector<std::byte> stage_ = std::vector<std::byte>(kStageBytes);  ///< map memory behind the maps
   std::vector<std::byte> window_;
   std::vector<std::uint64_t> key_;
   std::uint32_t pc_ = 0, next_ = 0;

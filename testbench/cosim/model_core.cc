@@ -18,7 +18,10 @@ class ModelCore final : public Core {
   Result<CoreImage> load(const VerifiedObject& object, std::size_t entry, const MapSet& maps,
                          const Environment& environment) override {
     auto image = lower(*object.object, object.facts, entry, core_maps(maps),
-                       {.imem_words = kImemWords, .window_bytes = environment.window_bytes});
+                       {.imem_words = kImemWords,
+                        .window_bytes = environment.window_bytes,
+                        .stage = stage_offset(maps),
+                        .stage_bytes = kStageBytes});
     if (image) {
       model_.emplace(*image, maps, environment, options_);
     }

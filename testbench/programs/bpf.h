@@ -32,6 +32,7 @@ enum bpf_map_kind {
   BPF_MAP_TYPE_HASH = 1,
   BPF_MAP_TYPE_ARRAY = 2,
   BPF_MAP_TYPE_PROG_ARRAY = 3,
+  BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4,
   BPF_MAP_TYPE_PERCPU_HASH = 5,
   BPF_MAP_TYPE_PERCPU_ARRAY = 6,
   BPF_MAP_TYPE_LRU_HASH = 9,
@@ -39,11 +40,17 @@ enum bpf_map_kind {
   BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
   BPF_MAP_TYPE_HASH_OF_MAPS = 13,
   BPF_MAP_TYPE_DEVMAP = 14,
+  BPF_MAP_TYPE_QUEUE = 22,
+  BPF_MAP_TYPE_STACK = 23,
   BPF_MAP_TYPE_DEVMAP_HASH = 25,
+  BPF_MAP_TYPE_RINGBUF = 27,
+  BPF_MAP_TYPE_BLOOM_FILTER = 30,
 };
 
 enum { BPF_F_NO_PREALLOC = 1 };                       /* map_flags; an LPM trie must have it */
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 }; /* bpf_map_update_elem */
+
+#define BPF_F_CURRENT_CPU 0xffffffffull /* bpf_perf_event_output */
 
 enum xdp_action { XDP_ABORTED, XDP_DROP, XDP_PASS, XDP_TX, XDP_REDIRECT };
 
@@ -71,12 +78,27 @@ static __u32 (*const bpf_get_prandom_u32)(void) = (void*)7;
 static __u32 (*const bpf_get_smp_processor_id)(void) = (void*)8;
 static long (*const bpf_tail_call)(void* ctx, void* prog_array, __u32 index) = (void*)12;
 static long (*const bpf_redirect)(__u32 ifindex, __u64 flags) = (void*)23;
+static long (*const bpf_perf_event_output)(void* ctx, void* map, __u64 flags, const void* data,
+                                           __u64 size) = (void*)25;
 static __s64 (*const bpf_csum_diff)(const void* from, __u32 from_size, const void* to,
                                     __u32 to_size, __u32 seed) = (void*)28;
 static long (*const bpf_xdp_adjust_head)(struct xdp_md* ctx, int delta) = (void*)44;
 static long (*const bpf_redirect_map)(void* map, __u64 key, __u64 flags) = (void*)51;
 static long (*const bpf_xdp_adjust_meta)(struct xdp_md* ctx, int delta) = (void*)54;
 static long (*const bpf_xdp_adjust_tail)(struct xdp_md* ctx, int delta) = (void*)65;
+static long (*const bpf_map_push_elem)(void* map, const void* value, __u64 flags) = (void*)87;
+static long (*const bpf_map_pop_elem)(void* map, void* value) = (void*)88;
+static long (*const bpf_map_peek_elem)(void* map, void* value) = (void*)89;
+static __u64 (*const bpf_jiffies64)(void) = (void*)118;
+static __u64 (*const bpf_ktime_get_boot_ns)(void) = (void*)125;
+static long (*const bpf_ringbuf_output)(void* ring, const void* data, __u64 size, __u64 flags) = (void*)130;
+static void* (*const bpf_ringbuf_reserve)(void* ring, __u64 size, __u64 flags) = (void*)131;
+static void (*const bpf_ringbuf_submit)(void* record, __u64 flags) = (void*)132;
+static void (*const bpf_ringbuf_discard)(void* record, __u64 flags) = (void*)133;
+static __u64 (*const bpf_ktime_get_coarse_ns)(void) = (void*)160;
+static __u64 (*const bpf_xdp_get_buff_len)(struct xdp_md* ctx) = (void*)188;
+static long (*const bpf_xdp_load_bytes)(struct xdp_md* ctx, __u32 offset, void* to, __u32 size) = (void*)189;
+static long (*const bpf_xdp_store_bytes)(struct xdp_md* ctx, __u32 offset, const void* from, __u32 size) = (void*)190;
 #endif
 
 /* Constants and variables between host and network byte order. */

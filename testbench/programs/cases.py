@@ -86,6 +86,7 @@ FEATURES = [
     _feature("loops"),
     _feature("map_choice", kernel_varies=("map:in_array", "map:in_hash")),  # ids of inner maps
     _feature("map_errors"),
+    _feature("operations"),
     _feature("objects", kernel_since=(6, 18)),
     _feature("ordered", kernel_since=(6, 18)),
     _feature("percpu_hash"),
@@ -98,6 +99,7 @@ FEATURES = [
     _feature("subprograms"),
     _feature("tail_call_from_subprogram"),
     _feature("tail_calls"),
+    _feature("totals"),
 ]
 
 for case in FEATURES:

@@ -69,6 +69,7 @@ class NicBench {
   explicit NicBench(std::uint32_t seed = 1) : random_(seed), top_(std::make_unique<Top>(&context_)) {
     top_->s_axil_wstrb_i = 0xf;
     top_->m_axis_tx_tready_i = 1;
+    top_->m_axis_events_tready_i = 1;
     for (int i = 0; i < 8; ++i) {
       tick();
     }

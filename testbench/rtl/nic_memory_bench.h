@@ -14,6 +14,7 @@
 #include <optional>
 #include <random>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <kiln/map_layout.h>
@@ -144,7 +145,24 @@ class MemoryBench {
     top_->clock_we_i = 0;
   }
 
+  /// Messages that came out whole, oldest first. `event_pressure`: cycles in percent in which nobody takes a word.
+  std::deque<std::vector<std::uint64_t>> events;
+  unsigned event_pressure = 0;
+  void pulse_frame() {
+    top_->frame_i = 1;
+    tick();
+    top_->frame_i = 0;
+  }
+  /// A frame leaves: rings may be read. \return when nothing is left to send.
+  void frame_left() {
+    pulse_frame();
+    for (int i = 0; i < 2 || top_->events_busy_o; ++i) {
+      tick();
+    }
+  }
+
   void tick() {
+    top_->event_ready_i = event_pressure == 0 || random_() % 100 >= event_pressure;
     drive();
     top_->clk_i = 0;
     top_->eval();
@@ -219,6 +237,12 @@ class MemoryBench {
         }
       }
     }
+    if (top_->event_valid_o && top_->event_ready_i) {
+      event_.push_back(top_->event_data_o);
+      if (top_->event_last_o) {
+        events.push_back(std::exchange(event_, {}));
+      }
+    }
     cmd_ready_ = top_->cmd_ready_o;
     if (top_->rvalid_o) {
       row_data_ = top_->rdata_o;
@@ -237,6 +261,7 @@ class MemoryBench {
   bool offered_[kCores] = {};
   std::uint32_t addr_[kCores] = {}, imm_[kCores] = {}, data_[2 * kCores] = {};
   std::vector<Response> responses_;
+  std::vector<std::uint64_t> event_;
   std::optional<std::uint64_t> row_data_;
   bool cmd_ready_ = false;
   unsigned idle_percent_ = 0;

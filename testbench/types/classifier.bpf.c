@@ -13,9 +13,7 @@ struct __sk_buff {
 static long (*const bpf_skb_store_bytes)(void* skb, __u32 offset, const void* from, __u32 len, __u64 flags) = (void*)9;
 static long (*const bpf_l3_csum_replace)(void* skb, __u32 offset, __u64 from, __u64 to, __u64 flags) = (void*)10;
 static long (*const bpf_skb_vlan_push)(void* skb, __u16 proto, __u16 tci) = (void*)18;
-static long (*const bpf_perf_event_output)(void* ctx, void* map, __u64 flags, void* data, __u64 size) = (void*)25;
 static long (*const bpf_skb_load_bytes)(const void* skb, __u32 offset, void* to, __u32 len) = (void*)26;
-static long (*const bpf_ringbuf_output)(void* map, void* data, __u64 size, __u64 flags) = (void*)130;
 
 struct {
   __uint(type, 27); /* BPF_MAP_TYPE_RINGBUF */

@@ -7,7 +7,6 @@
 static __u64 (*const bpf_get_current_pid_tgid)(void) = (void*)14;
 static long (*const bpf_get_current_comm)(void* to, __u32 size) = (void*)16;
 static long (*const bpf_probe_read_kernel)(void* to, __u32 size, const void* from) = (void*)113;
-static long (*const bpf_ringbuf_output)(void* map, void* data, __u64 size, __u64 flags) = (void*)130;
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);

@@ -118,6 +118,10 @@ constexpr bool nic_has_map_type(MapType type) {
     case MapType::kDevmapHash:
     case MapType::kCpumap:
     case MapType::kXskmap:
+    case MapType::kQueue:
+    case MapType::kStack:
+    case MapType::kBloomFilter:
+    case MapType::kRingbuf:
       return true;
     default:
       return false;
@@ -127,6 +131,15 @@ constexpr bool nic_has_map_type(MapType type) {
 struct LowerOptions {
   std::uint32_t imem_words = 4096;
   std::uint32_t window_bytes = address::kWindowBytes;
+  /// Map memory where threads hand values over to the map engine and gather events: so many bytes for each
+  /// processor, one after another. 0: there is none, and what needs it is handed over.
+  std::uint32_t stage = 0;        ///< arena offset, a multiple of 64
+  std::uint32_t stage_bytes = 0;  ///< a multiple of 8
+  // As in Environment.
+  std::uint64_t boot_offset_ns = 0;
+  std::uint64_t tai_offset_ns = 0;
+  std::uint32_t hz = 1000;
+  std::uint32_t numa_node = 0;
   /// What the NIC has no unit for becomes a hand-over to the host; otherwise it is refused. Only for
   /// programs with facts.
   bool handover = false;

@@ -25,12 +25,18 @@ class DeviceMaps {
   virtual ~DeviceMaps() = default;
   /// Whether the device has the map; the others live in the host's arena alone.
   virtual bool holds(std::size_t map) const = 0;
+  virtual bool holds_rings() const = 0;  ///< all ring buffers that programs write, or none
 
   // As MapSet's, atomic to what the device's cores do. A value that is found has been fetched.
   virtual std::optional<std::uint32_t> lookup(std::size_t map, std::span<const std::byte> key, std::uint32_t cpu) = 0;
   virtual std::int64_t update(std::size_t map, std::span<const std::byte> key, std::span<const std::byte> value,
                               std::uint64_t flags, std::uint32_t cpu) = 0;
   virtual std::int64_t erase(std::size_t map, std::span<const std::byte> key) = 0;
+
+  // Maps without keys, as MapSet's.
+  virtual std::int64_t push(std::size_t map, std::span<const std::byte> value, std::uint64_t flags) = 0;
+  virtual std::int64_t pop(std::size_t map, std::span<std::byte> value, bool keep) = 0;
+  virtual std::optional<std::uint32_t> ring_reserve(std::size_t map, std::uint64_t size) = 0;
 
   /// Brings bytes of the device into the host's arena.
   virtual void fetch(std::uint32_t offset, std::uint32_t bytes) = 0;

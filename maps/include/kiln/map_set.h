@@ -85,6 +85,9 @@ class MapSet {
   /// bpf_ringbuf_reserve(): arena offset of `size` bytes, or nullopt. Not seen by readers before ring_commit()
   /// (map_ops.h), which is bpf_ringbuf_submit() and bpf_ringbuf_discard(). REQUIRES: is_ring().
   std::optional<std::uint32_t> ring_reserve(std::size_t map, std::uint64_t size);
+  /// bpf_ringbuf_submit(), bpf_ringbuf_discard(). \param record  what ring_reserve() gave.
+  void ring_end(std::uint32_t record, bool discard);
+  std::uint64_t ring_query(std::size_t map, std::uint64_t what);
   /// bpf_ringbuf_output(). \return 0, -EINVAL, or -EAGAIN: no room.
   std::int64_t ring_output(std::size_t map, std::span<const std::byte> record, std::uint64_t flags);
   /// Takes out the next record, as user space does from a ring buffer; nullopt: none is complete.

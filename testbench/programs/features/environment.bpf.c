@@ -22,6 +22,9 @@ int environment(struct xdp_md* ctx) {
   RES(__u32, frame, 24) = ctx->rx_queue_index;
   RES(__u32, frame, 28) = ctx->data_end - ctx->data;
   RES(__u32, frame, 32) = bpf_ktime_get_ns() >= first;
+  RES(__u64, frame, 40) = bpf_ktime_get_boot_ns();
+  RES(__u64, frame, 48) = bpf_ktime_get_coarse_ns();
+  RES(__u64, frame, 56) = bpf_jiffies64();
   return XDP_TX;
 }
 

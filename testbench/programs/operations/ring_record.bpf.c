@@ -7,9 +7,6 @@ struct {
   __uint(max_entries, 1 << 26);
 } ring SEC(".maps");
 
-static void* (*const bpf_ringbuf_reserve)(void* ring, __u64 size, __u64 flags) = (void*)131;
-static void (*const bpf_ringbuf_submit)(void* record, __u64 flags) = (void*)132;
-
 OPERATION(ring_record, {
   __u64* record = bpf_ringbuf_reserve(&ring, 32, 0);
   if (!record) {

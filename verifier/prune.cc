@@ -242,6 +242,7 @@ Checker::Visit Checker::visit() {
     const u32 factor = slot.checkpoint && old.branches > 0 ? kLoopMissFactor : kMissFactor;
     if (old.misses > old.hits * factor + factor) {
       if (old.branches > 0 || incomplete) {
+        old.retired = true;
         retired_.push_back(std::move(list[k]));
       } else {
         memory_.remove(old);

@@ -69,24 +69,20 @@ bool is_64_bit(Op op) {
 }
 
 JitEmitter::JitEmitter(const JitInput& input, const JitOptions& options, const std::vector<MapView>& views, asmjit::CodeHolder& holder)
-    : input_(input), options_(options), views_(views), holder_(holder), as_(&holder) {
+    : ProgramEmitter(input, options, views), as_(&holder) {
   bmi2_ = options.use_bmi2 && asmjit::CpuInfo::host().features().x86().hasBMI2();
 }
 
 Result<void> JitEmitter::emit() {
-  for (asmjit::Label* label : {&enter_, &enter_empty_, &invoke_, &leave_, &body_table_, &fault_, &check_, &runaway_, &too_deep_}) {
+  make_labels(as_);
+  for (asmjit::Label* label : {&leave_, &fault_, &check_, &runaway_, &too_deep_}) {
     *label = as_.newLabel();
   }
   for (const Code& code : input_.programs) {
     labels_.emplace_back(code.insns.size());
-    functions_.emplace_back(code.functions.size());
     for (asmjit::Label& label : labels_.back()) {
       label = as_.newLabel();
     }
-    for (asmjit::Label& label : functions_.back()) {
-      label = as_.newLabel();
-    }
-    bodies_.push_back(as_.newLabel());
     function_tables_.push_back(as_.newLabel());
   }
   emit_entry();
@@ -174,51 +170,20 @@ bool JitEmitter::emit_optimised(std::uint32_t program) {
     return false;
   }
   const auto& features = asmjit::CpuInfo::host().features().x86();
-  std::vector<std::optional<ir::Function>> functions(code.functions.size());
-  std::vector<std::uint32_t> wanted = {0};
-  for (const CodeInsn& insn : code.insns) {
-    if (insn.op == Op::CALL_HELPER && calls_functions(static_cast<std::uint32_t>(insn.imm))) {
-      return false;  // what a callback does to its caller's stack the form does not say
-    }
-    if (insn.op == Op::LD_CODE_ADDR) {
-      wanted.push_back(insn.target);
-    }
-  }
-  while (!wanted.empty()) {
-    const std::uint32_t number = wanted.back();
-    wanted.pop_back();
-    if (functions[number]) {
-      continue;
-    }
-    auto compiled = compile_ir(code, input_.facts[program], number, {.maps = input_.maps, .views = views_, .cpu = input_.cpu}, options_.passes, features.hasSSE4_2());
-    if (!compiled) {
-      return false;
-    }
-    for (const ir::BlockId block : compiled->order) {
-      for (const ir::Id id : compiled->blocks[block].nodes) {
-        if (compiled->nodes[id].op == ir::Op::kCallLocal) {
-          wanted.push_back(static_cast<std::uint32_t>(compiled->nodes[id].imm));
-        }
-      }
-    }
-    functions[number] = std::move(*compiled);
+  auto functions = compile_program(code, input_.facts[program], map_targets(), options_.passes, features.hasSSE4_2());
+  if (!functions) {
+    return false;
   }
   const IrTargets targets{.program = program, .functions = functions_[program], .bodies = bodies_, .body_table = body_table_,
                           .has_bmi2 = bmi2_, .has_movbe = features.hasMOVBE(), .has_crc32 = features.hasSSE4_2()};
-  for (std::uint32_t number = 0; number < functions.size(); ++number) {
+  for (std::uint32_t number = 0; number < functions->size(); ++number) {
     as_.align(asmjit::AlignMode::kCode, 16);
     as_.bind(number == 0 ? bodies_[program] : functions_[program][number]);
-    if (!functions[number]) {
+    if (!(*functions)[number]) {
       as_.ud2();  // inlined wherever it was called
       continue;
     }
-    std::uint32_t last = ir::kNone;
-    IrEmitter(as_, targets, *functions[number], number == 0, options_.passes.has(ir::Pass::kMemops), [&](std::uint32_t slot) {
-      if (options_.listing != nullptr && slot != last) {
-        comment_slot(code, slot);
-        last = slot;
-      }
-    }).emit();
+    IrEmitter(as_, targets, *(*functions)[number], number == 0, options_.passes.has(ir::Pass::kMemops), slot_comments(as_, code)).emit();
   }
   as_.bind(functions_[program][0]);
   as_.ud2();
@@ -276,29 +241,12 @@ void JitEmitter::emit_insns(std::uint32_t program, std::size_t number) {
       as_.ud2();
       continue;
     }
-    comment_slot(code, slot);
+    comment_slot(as_, code, slot);
     emit_insn(insn);
     if (insn.form == Form::kLd64) {
       as_.bind(slot_label(++slot));
     }
   }
-}
-
-void JitEmitter::comment_slot(const Code& code, std::uint32_t slot) {
-  if (options_.listing == nullptr) {
-    return;
-  }
-  const Program* program = code.program;
-  std::string text(isa_table()[static_cast<std::size_t>(code.insns[slot].op)].name);
-  if (program != nullptr) {
-    const Insn& raw = program->insns[slot];
-    text = disassemble(raw, raw.is_wide() ? &program->insns[slot + 1] : nullptr);
-    if (const SourceLine* line = program->line_of(slot); line != nullptr && line != listed_) {
-      listed_ = line;
-      as_.comment(fmt::format("; {}:{}: {}", line->file, line->line, line->text).c_str());
-    }
-  }
-  as_.comment(fmt::format("; {}: {}", slot, text).c_str());
 }
 
 void JitEmitter::emit_insn(const CodeInsn& insn) {
@@ -577,84 +525,6 @@ void JitEmitter::emit_tables() {
       as_.embedLabel(function);
     }
   }
-}
-
-// ---- from emitter to memory --------------------------------------------------------------------
-
-namespace {
-
-Error asmjit_error(asmjit::Error error) {
-  return Error{Errc::kInternal, fmt::format("asmjit: {}", asmjit::DebugUtils::errorAsString(error))};
-}
-
-/// asmjit reports through this; the first error is kept.
-class ErrorKeeper final : public asmjit::ErrorHandler {
- public:
-  void handleError(asmjit::Error error, const char* message, asmjit::BaseEmitter*) override {
-    if (first == asmjit::kErrorOk) {
-      first = error;
-      text = message;
-    }
-  }
-  asmjit::Error first = asmjit::kErrorOk;
-  std::string text;
-};
-
-}  // namespace
-
-Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
-#if !defined(__x86_64__)
-  return Error{Errc::kUnavailable, "the JIT emits x86-64 code, and this is another processor"};
-#endif
-  ErrorKeeper errors;
-  asmjit::StringLogger logger;
-  asmjit::CodeHolder holder;
-  holder.init(asmjit::Environment::host());
-  holder.setErrorHandler(&errors);
-  if (options.listing != nullptr) {
-    holder.setLogger(&logger);
-  }
-  std::vector<MapView> views;
-  for (std::size_t map = 0; map < input.maps.size(); ++map) {
-    views.push_back(input.maps.view(map));
-  }
-  JitEmitter emitter(input, options, views, holder);
-  KILN_TRY(emitter.emit());
-  if (errors.first != asmjit::kErrorOk) {
-    return Error{Errc::kInternal, "asmjit: " + errors.text};
-  }
-  if (asmjit::Error error = holder.flatten()) {
-    return asmjit_error(error);
-  }
-  if (asmjit::Error error = holder.resolveUnresolvedLinks()) {
-    return asmjit_error(error);
-  }
-  auto pages = CodePages::map(holder.codeSize());
-  if (!pages) {
-    return pages.error();
-  }
-  if (asmjit::Error error = holder.relocateToBase(reinterpret_cast<std::uint64_t>(pages->data()))) {
-    return asmjit_error(error);
-  }
-  holder.copyFlattenedData(pages->data(), holder.codeSize());
-  KILN_TRY(pages->seal());
-  if (options.listing != nullptr) {
-    options.listing->assign(logger.data(), logger.dataSize());
-  }
-  JitCode code;
-  const auto at = [&](const asmjit::Label& label) { return pages->data() + holder.labelOffset(label); };
-  code.enter = reinterpret_cast<decltype(code.enter)>(at(emitter.enter_label()));
-  code.enter_empty = reinterpret_cast<decltype(code.enter_empty)>(at(emitter.enter_empty_label()));
-  code.invoke = reinterpret_cast<decltype(code.invoke)>(at(emitter.invoke_label()));
-  for (std::size_t program = 0; program < input.programs.size(); ++program) {
-    auto& functions = code.functions.emplace_back();
-    for (const asmjit::Label& label : emitter.functions()[program]) {
-      functions.push_back(input.programs[program].insns.empty() ? nullptr : at(label));
-    }
-  }
-  code.pages = std::move(*pages);
-  code.views = std::move(views);
-  return code;
 }
 
 }  // namespace kiln

@@ -57,7 +57,7 @@ Result<JitOptions> options_from(const JitSettings& settings) {
   if (!passes) {
     return passes.error();
   }
-  return JitOptions{.optimise = settings.optimise, .passes = *passes};
+  return JitOptions{.harden = settings.harden, .perf_map = settings.perf_map, .optimise = settings.optimise, .passes = *passes};
 }
 
 class Jit final : public CpuEngine {

@@ -3,8 +3,13 @@
 // The frame of the emitted code: entry, functions, jumps, calls, exit, and the way out on a fault.
 #include "jit_emitter.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstddef>
+#include <fstream>
+#include <iterator>
+#include <map>
 
 #include <fmt/format.h>
 #include <kiln/disasm.h>
@@ -69,7 +74,7 @@ bool is_64_bit(Op op) {
 }
 
 JitEmitter::JitEmitter(const JitInput& input, const JitOptions& options, const std::vector<MapView>& views, asmjit::CodeHolder& holder)
-    : input_(input), options_(options), views_(views), holder_(holder), as_(&holder) {
+    : input_(input), options_(options), views_(views), blinder_(options.harden), holder_(holder), as_(&holder) {
   bmi2_ = options.use_bmi2 && asmjit::CpuInfo::host().features().x86().hasBMI2();
 }
 
@@ -204,6 +209,7 @@ bool JitEmitter::emit_optimised(std::uint32_t program) {
     functions[number] = std::move(*compiled);
   }
   const IrTargets targets{.program = program, .functions = functions_[program], .bodies = bodies_, .body_table = body_table_,
+                          .blinder = blinder_,
                           .has_bmi2 = bmi2_, .has_movbe = features.hasMOVBE(), .has_crc32 = features.hasSSE4_2()};
   for (std::uint32_t number = 0; number < functions.size(); ++number) {
     as_.align(asmjit::AlignMode::kCode, 16);
@@ -355,14 +361,15 @@ void JitEmitter::jump(const CodeInsn& insn) {
   }
   const bool is64 = is_64_bit(insn.op);
   const x86::Gp dst = host_register(insn.dst, is64);
-  const bool by_imm = insn.form == Form::kJmpImm;
+  Gp src = host_register(insn.src, is64);
+  const bool by_imm = insn.form == Form::kJmpImm && !hidden(insn, is64, src);
   const std::string_view condition = isa_table()[static_cast<std::size_t>(insn.op)].text;
   if (condition == "&") {
-    by_imm ? as_.test(dst, imm(insn.imm)) : as_.test(dst, host_register(insn.src, is64));
+    by_imm ? as_.test(dst, imm(insn.imm)) : as_.test(dst, src);
     as_.jnz(target);
     return;
   }
-  by_imm ? as_.cmp(dst, imm(insn.imm)) : as_.cmp(dst, host_register(insn.src, is64));
+  by_imm ? as_.cmp(dst, imm(insn.imm)) : as_.cmp(dst, src);
   static constexpr struct {
     std::string_view text;
     x86::CondCode code;
@@ -600,6 +607,29 @@ class ErrorKeeper final : public asmjit::ErrorHandler {
   std::string text;
 };
 
+/// perf's format: address and length in hexadecimal, then the name. A file that can't be written is no loss to the program.
+void write_perf_map(const JitInput& input, const JitCode& code, const std::byte* start, std::size_t bytes) {
+  const auto address = [](const auto* at) { return reinterpret_cast<std::uintptr_t>(at); };
+  std::map<std::uintptr_t, std::string> names = {{address(start), "kiln:enter"}};
+  for (std::size_t program = 0; program < code.functions.size(); ++program) {
+    const Program* source = input.programs[program].program;
+    for (std::size_t number = 0; number < code.functions[program].size(); ++number) {
+      // Function 0 is entered as the body.
+      const void* at = number == 0 ? code.bodies[program] : code.functions[program][number];
+      const std::string name = source == nullptr ? "raw" : number == 0 ? source->name : source->name + ":" + source->subprograms[number].name;
+      if (at != nullptr) {
+        names[address(static_cast<const std::byte*>(at))] = "bpf:" + name;
+      }
+    }
+  }
+  std::ofstream out(fmt::format("/tmp/perf-{}.map", ::getpid()), std::ios::app);
+  for (auto name = names.begin(); name != names.end(); ++name) {
+    const auto next = std::next(name);
+    const std::uintptr_t end = next == names.end() ? address(start) + bytes : next->first;
+    out << fmt::format("{:x} {:x} {}\n", name->first, end - name->first, name->second);
+  }
+}
+
 }  // namespace
 
 Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
@@ -647,10 +677,15 @@ Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
   code.enter_empty = reinterpret_cast<decltype(code.enter_empty)>(at(emitter.enter_empty_label()));
   code.invoke = reinterpret_cast<decltype(code.invoke)>(at(emitter.invoke_label()));
   for (std::size_t program = 0; program < input.programs.size(); ++program) {
+    const bool runs = !input.programs[program].insns.empty();
+    code.bodies.push_back(runs ? at(emitter.bodies()[program]) : nullptr);
     auto& functions = code.functions.emplace_back();
     for (const asmjit::Label& label : emitter.functions()[program]) {
       functions.push_back(input.programs[program].insns.empty() ? nullptr : at(label));
     }
+  }
+  if (options.perf_map) {
+    write_perf_map(input, code, pages->data(), holder.codeSize());
   }
   code.pages = std::move(*pages);
   code.views = std::move(views);

@@ -20,6 +20,7 @@
 #include <asmjit/x86.h>
 
 #include "ir_compile.h"
+#include "blinding.h"
 #include "jit_code.h"
 
 namespace kiln {
@@ -33,6 +34,7 @@ class JitEmitter {
   asmjit::Label enter_label() const { return enter_; }
   asmjit::Label enter_empty_label() const { return enter_empty_; }
   asmjit::Label invoke_label() const { return invoke_; }
+  const std::vector<asmjit::Label>& bodies() const { return bodies_; }
   const std::vector<std::vector<asmjit::Label>>& functions() const { return functions_; }
 
  private:
@@ -85,6 +87,7 @@ class JitEmitter {
   void load_wide(const CodeInsn& insn);
   void load_packet(const CodeInsn& insn);
   void load_constant(const Gp& to, std::uint64_t value);
+  bool hidden(const CodeInsn& insn, bool is64, Gp& in);
 
   // Arithmetic (jit_alu.cc).
   void alu(const CodeInsn& insn);
@@ -100,6 +103,7 @@ class JitEmitter {
   JitInput input_;
   JitOptions options_;
   const std::vector<MapView>& views_;  ///< of all maps, where they will stay
+  Blinder blinder_;
   asmjit::CodeHolder& holder_;
   asmjit::x86::Assembler as_;
   bool bmi2_;

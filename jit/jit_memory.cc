@@ -28,7 +28,7 @@ bool JitEmitter::hidden(const CodeInsn& insn, bool is64, Gp& in) {
     return false;
   }
   load_constant(x86::r11, is64 ? static_cast<std::uint64_t>(std::int64_t{insn.imm}) : static_cast<std::uint32_t>(insn.imm));
-  in = is64 ? x86::r11 : x86::r11d;
+  in = is64 ? Gp(x86::r11) : Gp(x86::r11d);
   return true;
 }
 
@@ -50,7 +50,7 @@ void JitEmitter::load_store(const CodeInsn& insn) {
   const Gp& dst = host_register(insn.dst);
   const Gp& src = host_register(insn.src);
   if (Gp hidden_value; !is_load(insn) && insn.form == Form::kStoreImm && hidden(insn, true, hidden_value)) {
-    as_.mov(to, bytes == 8 ? x86::r11 : bytes == 4 ? x86::r11d : bytes == 2 ? x86::r11w : x86::r11b);
+    as_.mov(to, bytes == 8 ? Gp(x86::r11) : bytes == 4 ? Gp(x86::r11d) : bytes == 2 ? Gp(x86::r11w) : Gp(x86::r11b));
     return;
   }
   switch (insn.op) {

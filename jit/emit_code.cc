@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// emit_code(): from programs to executable pages, by way of asmjit.
+// From emitter to memory, for whichever processor.
 #include <unistd.h>
 
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <memory>
+#include <string>
 
 #include <fmt/format.h>
 
+#include "a64_emitter.h"
 #include "jit_emitter.h"
 
 namespace kiln {
-
 namespace {
 
 Error asmjit_error(asmjit::Error error) {
@@ -58,13 +60,22 @@ void write_perf_map(const JitInput& input, const JitCode& code, const std::byte*
 }  // namespace
 
 Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
-#if !defined(__x86_64__)
-  return Error{Errc::kUnavailable, "the JIT emits x86-64 code, and this is another processor"};
-#endif
+  const asmjit::Environment host = asmjit::Environment::host();
+  asmjit::Environment environment = host;
+  if (options.processor != Processor::kHost) {
+    environment.setArch(options.processor == Processor::kX86_64 ? asmjit::Arch::kX64 : asmjit::Arch::kAArch64);
+  }
+  const bool is_a64 = environment.arch() == asmjit::Arch::kAArch64;
+  if (!is_a64 && environment.arch() != asmjit::Arch::kX64) {
+    return Error{Errc::kUnavailable, "the JIT emits x86-64 and AArch64 code, and this is another processor"};
+  }
+  if (is_a64 && options.harden) {
+    return Error{Errc::kUnsupported, "constants are hidden in x86-64 code only, not in AArch64 code"};
+  }
   ErrorKeeper errors;
   asmjit::StringLogger logger;
   asmjit::CodeHolder holder;
-  holder.init(asmjit::Environment::host());
+  holder.init(environment);
   holder.setErrorHandler(&errors);
   if (options.listing != nullptr) {
     holder.setLogger(&logger);
@@ -73,8 +84,13 @@ Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
   for (std::size_t map = 0; map < input.maps.size(); ++map) {
     views.push_back(input.maps.view(map));
   }
-  JitEmitter emitter(input, options, views, holder);
-  KILN_TRY(emitter.emit());
+  std::unique_ptr<ProgramEmitter> emitter;
+  if (is_a64) {
+    emitter = std::make_unique<A64Emitter>(input, options, views, holder);
+  } else {
+    emitter = std::make_unique<JitEmitter>(input, options, views, holder);
+  }
+  KILN_TRY(emitter->emit());
   if (errors.first != asmjit::kErrorOk) {
     return Error{Errc::kInternal, "asmjit: " + errors.text};
   }
@@ -83,6 +99,12 @@ Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
   }
   if (asmjit::Error error = holder.resolveUnresolvedLinks()) {
     return asmjit_error(error);
+  }
+  if (options.listing != nullptr) {
+    options.listing->assign(logger.data(), logger.dataSize());
+  }
+  if (environment.arch() != host.arch()) {
+    return JitCode();  // to be looked at only
   }
   auto pages = CodePages::map(holder.codeSize());
   if (!pages) {
@@ -93,20 +115,17 @@ Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
   }
   holder.copyFlattenedData(pages->data(), holder.codeSize());
   KILN_TRY(pages->seal());
-  if (options.listing != nullptr) {
-    options.listing->assign(logger.data(), logger.dataSize());
-  }
   JitCode code;
   const auto at = [&](const asmjit::Label& label) { return pages->data() + holder.labelOffset(label); };
-  code.enter = reinterpret_cast<decltype(code.enter)>(at(emitter.enter_label()));
-  code.enter_empty = reinterpret_cast<decltype(code.enter_empty)>(at(emitter.enter_empty_label()));
-  code.invoke = reinterpret_cast<decltype(code.invoke)>(at(emitter.invoke_label()));
+  code.enter = reinterpret_cast<decltype(code.enter)>(at(emitter->enter_label()));
+  code.enter_empty = reinterpret_cast<decltype(code.enter_empty)>(at(emitter->enter_empty_label()));
+  code.invoke = reinterpret_cast<decltype(code.invoke)>(at(emitter->invoke_label()));
   for (std::size_t program = 0; program < input.programs.size(); ++program) {
     const bool runs = !input.programs[program].insns.empty();
-    code.bodies.push_back(runs ? at(emitter.bodies()[program]) : nullptr);
+    code.bodies.push_back(runs ? at(emitter->bodies()[program]) : nullptr);
     auto& functions = code.functions.emplace_back();
-    for (const asmjit::Label& label : emitter.functions()[program]) {
-      functions.push_back(input.programs[program].insns.empty() ? nullptr : at(label));
+    for (const asmjit::Label& label : emitter->functions()[program]) {
+      functions.push_back(runs ? at(label) : nullptr);
     }
   }
   if (options.perf_map) {

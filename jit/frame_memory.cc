@@ -14,8 +14,34 @@
 
 namespace kiln {
 
+namespace {
+
+/// Below 2 GiB, or MAP_FAILED.
+void* map_low(std::size_t bytes) {
+  constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS;
+#if defined(MAP_32BIT)
+  return ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kFlags | MAP_32BIT, -1, 0);
+#else
+  // Elsewhere Linux has no such flag: ask for one place after another.
+  constexpr std::uintptr_t kFirst = 256u << 20, kEnd = 2048u << 20, kStep = 1u << 20;
+  for (std::uintptr_t place = kFirst; place + bytes <= kEnd; place += kStep) {
+    void* wanted = reinterpret_cast<void*>(place);  // NOLINT(performance-no-int-to-ptr)
+    void* at = ::mmap(wanted, bytes, PROT_READ | PROT_WRITE, kFlags | MAP_FIXED_NOREPLACE, -1, 0);
+    if (at == wanted) {
+      return at;
+    }
+    if (at != MAP_FAILED) {
+      ::munmap(at, bytes);  // kernels before 4.17 take the address as a hint
+    }
+  }
+  return MAP_FAILED;
+#endif
+}
+
+}  // namespace
+
 Result<LowPages> LowPages::map(std::size_t bytes) {
-  void* at = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+  void* at = map_low(bytes);
   if (at == MAP_FAILED) {
     return Error{Errc::kUnavailable,
                  fmt::format("no {} bytes of memory below 2 GiB for packet buffers: {}", bytes, std::strerror(errno))};

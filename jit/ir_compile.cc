@@ -77,4 +77,39 @@ Result<ir::Function> compile_ir(const Code& code, const Facts& facts, std::uint3
   return f;
 }
 
+Result<std::vector<std::optional<ir::Function>>> compile_program(const Code& code, const Facts& facts, const MapTargets& targets,
+                                                                 ir::PassSet passes, bool has_crc32) {
+  std::vector<std::optional<ir::Function>> functions(code.functions.size());
+  std::vector<std::uint32_t> wanted = {0};
+  for (const CodeInsn& insn : code.insns) {
+    if (insn.op == Op::CALL_HELPER && calls_functions(static_cast<std::uint32_t>(insn.imm))) {
+      // What a callback does to its caller's stack the form does not say.
+      return Error{Errc::kUnsupported, "programs with callbacks have no intermediate form"};
+    }
+    if (insn.op == Op::LD_CODE_ADDR) {
+      wanted.push_back(insn.target);
+    }
+  }
+  while (!wanted.empty()) {
+    const std::uint32_t number = wanted.back();
+    wanted.pop_back();
+    if (functions[number]) {
+      continue;
+    }
+    auto compiled = compile_ir(code, facts, number, targets, passes, has_crc32);
+    if (!compiled) {
+      return compiled.error();
+    }
+    for (const ir::BlockId block : compiled->order) {
+      for (const ir::Id id : compiled->blocks[block].nodes) {
+        if (compiled->nodes[id].op == ir::Op::kCallLocal) {
+          wanted.push_back(static_cast<std::uint32_t>(compiled->nodes[id].imm));
+        }
+      }
+    }
+    functions[number] = std::move(*compiled);
+  }
+  return functions;
+}
+
 }  // namespace kiln

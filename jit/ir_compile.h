@@ -4,6 +4,8 @@
 // map operations made code, passes run.
 #pragma once
 
+#include <optional>
+
 #include <kiln/ir_passes.h>
 #include <kiln/map_set.h>
 
@@ -23,6 +25,11 @@ struct MapTargets {
 /// \errors kUnsupported for what the form lacks; the one-to-one emitter takes such programs.
 Result<ir::Function> compile_ir(const Code& code, const Facts& facts, std::uint32_t number, const MapTargets& targets,
                                 ir::PassSet passes, bool has_crc32);
+
+/// The body, and the functions that are still called; by number.
+/// \errors kUnsupported.
+Result<std::vector<std::optional<ir::Function>>> compile_program(const Code& code, const Facts& facts, const MapTargets& targets,
+                                                                 ir::PassSet passes, bool has_crc32);
 
 /// kMaps: lookups in maps whose layout is known become code (inline_maps.cc).
 void inline_maps(ir::Function& f, const MapTargets& targets, bool has_crc32);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The JIT as an Engine, the raw run, and the listing. Machine code is made in jit_emitter.cc and its neighbours.
+// The JIT as an Engine, the raw run, and the listing. Machine code is made in emit_code.cc and what it includes.
 #include <optional>
 
 #include <fmt/format.h>
@@ -51,13 +51,21 @@ class JitFunctionCaller final : public FunctionCaller {
   HelperRuntime& machine_;
 };
 
-/// \errors kUsage: no such pass.
+/// \errors kUsage: no such pass or processor.
 Result<JitOptions> options_from(const JitSettings& settings) {
   auto passes = ir::PassSet::parse(settings.passes);
   if (!passes) {
     return passes.error();
   }
-  return JitOptions{.harden = settings.harden, .perf_map = settings.perf_map, .optimise = settings.optimise, .passes = *passes};
+  Processor processor = Processor::kHost;
+  if (settings.processor == "x86-64") {
+    processor = Processor::kX86_64;
+  } else if (settings.processor == "aarch64") {
+    processor = Processor::kAArch64;
+  } else if (!settings.processor.empty()) {
+    return Error{Errc::kUsage, fmt::format("no processor '{}': there are x86-64 and aarch64", settings.processor)};
+  }
+  return JitOptions{.processor = processor, .harden = settings.harden, .perf_map = settings.perf_map, .optimise = settings.optimise, .passes = *passes};
 }
 
 class Jit final : public CpuEngine {

@@ -2,7 +2,7 @@
 //
 // Machine code in memory that is never writable and executable at once, and what makes it from programs.
 //
-// asmjit stays behind this header (jit_emitter.h and its .cc files).
+// asmjit stays behind this header (program_emitter.h and what includes it).
 #pragma once
 
 #include <cstddef>
@@ -59,7 +59,11 @@ struct JitInput {
   std::span<const Facts> facts = {};
 };
 
+/// What code is made for. Another than this machine's: to be looked at, not to be run.
+enum class Processor { kHost, kX86_64, kAArch64 };
+
 struct JitOptions {
+  Processor processor = Processor::kHost;
   bool use_bmi2 = true;            ///< three-operand shifts, if the processor has them
   bool harden = false;             ///< the program's constants don't stand in the code (blinding.h)
   bool perf_map = false;           ///< names of functions go to /tmp/perf-PID.map, for perf
@@ -68,7 +72,7 @@ struct JitOptions {
   std::string* listing = nullptr;  ///< receives the assembly, with the BPF instructions as comments
 };
 
-/// \errors kUnavailable: not an x86-64 processor, or no executable memory.
+/// \errors kUnavailable: a processor that no code can be made for, or no executable memory; kUnsupported: see ProgramEmitter::emit().
 Result<JitCode> emit_code(const JitInput& input, const JitOptions& options);
 
 }  // namespace kiln

@@ -36,24 +36,20 @@ bool is_64_bit(Op op) {
 }
 
 JitEmitter::JitEmitter(const JitInput& input, const JitOptions& options, const std::vector<MapView>& views, asmjit::CodeHolder& holder)
-    : input_(input), options_(options), views_(views), blinder_(options.harden), holder_(holder), as_(&holder) {
+    : ProgramEmitter(input, options, views), blinder_(options.harden), as_(&holder) {
   bmi2_ = options.use_bmi2 && asmjit::CpuInfo::host().features().x86().hasBMI2();
 }
 
 Result<void> JitEmitter::emit() {
-  for (asmjit::Label* label : {&enter_, &enter_empty_, &invoke_, &leave_, &body_table_, &fault_, &check_, &runaway_, &too_deep_}) {
+  make_labels(as_);
+  for (asmjit::Label* label : {&leave_, &fault_, &check_, &runaway_, &too_deep_}) {
     *label = as_.newLabel();
   }
   for (const Code& code : input_.programs) {
     labels_.emplace_back(code.insns.size());
-    functions_.emplace_back(code.functions.size());
     for (asmjit::Label& label : labels_.back()) {
       label = as_.newLabel();
     }
-    for (asmjit::Label& label : functions_.back()) {
-      label = as_.newLabel();
-    }
-    bodies_.push_back(as_.newLabel());
     function_tables_.push_back(as_.newLabel());
   }
   emit_entry();
@@ -65,6 +61,7 @@ Result<void> JitEmitter::emit() {
   emit_tables();
   return {};
 }
+
 void JitEmitter::emit_program(std::uint32_t program) {
   if (input_.programs[program].insns.empty()) {
     return;
@@ -86,52 +83,21 @@ bool JitEmitter::emit_optimised(std::uint32_t program) {
     return false;
   }
   const auto& features = asmjit::CpuInfo::host().features().x86();
-  std::vector<std::optional<ir::Function>> functions(code.functions.size());
-  std::vector<std::uint32_t> wanted = {0};
-  for (const CodeInsn& insn : code.insns) {
-    if (insn.op == Op::CALL_HELPER && calls_functions(static_cast<std::uint32_t>(insn.imm))) {
-      return false;  // what a callback does to its caller's stack the form does not say
-    }
-    if (insn.op == Op::LD_CODE_ADDR) {
-      wanted.push_back(insn.target);
-    }
-  }
-  while (!wanted.empty()) {
-    const std::uint32_t number = wanted.back();
-    wanted.pop_back();
-    if (functions[number]) {
-      continue;
-    }
-    auto compiled = compile_ir(code, input_.facts[program], number, {.maps = input_.maps, .views = views_, .cpu = input_.cpu}, options_.passes, features.hasSSE4_2());
-    if (!compiled) {
-      return false;
-    }
-    for (const ir::BlockId block : compiled->order) {
-      for (const ir::Id id : compiled->blocks[block].nodes) {
-        if (compiled->nodes[id].op == ir::Op::kCallLocal) {
-          wanted.push_back(static_cast<std::uint32_t>(compiled->nodes[id].imm));
-        }
-      }
-    }
-    functions[number] = std::move(*compiled);
+  auto functions = compile_program(code, input_.facts[program], map_targets(), options_.passes, features.hasSSE4_2());
+  if (!functions) {
+    return false;
   }
   const IrTargets targets{.program = program, .functions = functions_[program], .bodies = bodies_, .body_table = body_table_,
                           .blinder = blinder_,
                           .has_bmi2 = bmi2_, .has_movbe = features.hasMOVBE(), .has_crc32 = features.hasSSE4_2()};
-  for (std::uint32_t number = 0; number < functions.size(); ++number) {
+  for (std::uint32_t number = 0; number < functions->size(); ++number) {
     as_.align(asmjit::AlignMode::kCode, 16);
     as_.bind(number == 0 ? bodies_[program] : functions_[program][number]);
-    if (!functions[number]) {
+    if (!(*functions)[number]) {
       as_.ud2();  // inlined wherever it was called
       continue;
     }
-    std::uint32_t last = ir::kNone;
-    IrEmitter(as_, targets, *functions[number], number == 0, options_.passes.has(ir::Pass::kMemops), [&](std::uint32_t slot) {
-      if (options_.listing != nullptr && slot != last) {
-        comment_slot(code, slot);
-        last = slot;
-      }
-    }).emit();
+    IrEmitter(as_, targets, *(*functions)[number], number == 0, options_.passes.has(ir::Pass::kMemops), slot_comments(as_, code)).emit();
   }
   as_.bind(functions_[program][0]);
   as_.ud2();
@@ -189,29 +155,12 @@ void JitEmitter::emit_insns(std::uint32_t program, std::size_t number) {
       as_.ud2();
       continue;
     }
-    comment_slot(code, slot);
+    comment_slot(as_, code, slot);
     emit_insn(insn);
     if (insn.form == Form::kLd64) {
       as_.bind(slot_label(++slot));
     }
   }
-}
-
-void JitEmitter::comment_slot(const Code& code, std::uint32_t slot) {
-  if (options_.listing == nullptr) {
-    return;
-  }
-  const Program* program = code.program;
-  std::string text(isa_table()[static_cast<std::size_t>(code.insns[slot].op)].name);
-  if (program != nullptr) {
-    const Insn& raw = program->insns[slot];
-    text = disassemble(raw, raw.is_wide() ? &program->insns[slot + 1] : nullptr);
-    if (const SourceLine* line = program->line_of(slot); line != nullptr && line != listed_) {
-      listed_ = line;
-      as_.comment(fmt::format("; {}:{}: {}", line->file, line->line, line->text).c_str());
-    }
-  }
-  as_.comment(fmt::format("; {}: {}", slot, text).c_str());
 }
 
 void JitEmitter::emit_insn(const CodeInsn& insn) {

@@ -19,23 +19,16 @@
 
 #include <asmjit/x86.h>
 
-#include "ir_compile.h"
 #include "blinding.h"
-#include "jit_code.h"
+#include "program_emitter.h"
 
 namespace kiln {
 
-class JitEmitter {
+class JitEmitter final : public ProgramEmitter {
  public:
   JitEmitter(const JitInput& input, const JitOptions& options, const std::vector<MapView>& views, asmjit::CodeHolder& holder);
 
-  /// Emits everything. \errors kInternal with asmjit's words.
-  Result<void> emit();
-  asmjit::Label enter_label() const { return enter_; }
-  asmjit::Label enter_empty_label() const { return enter_empty_; }
-  asmjit::Label invoke_label() const { return invoke_; }
-  const std::vector<asmjit::Label>& bodies() const { return bodies_; }
-  const std::vector<std::vector<asmjit::Label>>& functions() const { return functions_; }
+  Result<void> emit() override;
 
  private:
   using Gp = asmjit::x86::Gp;
@@ -63,7 +56,6 @@ class JitEmitter {
   void emit_insn(const CodeInsn& insn);
   void emit_fault_paths();
   void emit_tables();
-  void comment_slot(const Code& code, std::uint32_t slot);
 
   // Control flow (jit_emitter.cc).
   void jump(const CodeInsn& insn);
@@ -100,19 +92,12 @@ class JitEmitter {
   bool checked() const { return !where_.code->verified; }
   asmjit::Label slot_label(std::uint32_t slot) const { return labels_[where_.program][slot]; }
 
-  JitInput input_;
-  JitOptions options_;
-  const std::vector<MapView>& views_;  ///< of all maps, where they will stay
   Blinder blinder_;
-  asmjit::CodeHolder& holder_;
   asmjit::x86::Assembler as_;
   bool bmi2_;
   Where where_;
-  const SourceLine* listed_ = nullptr;  ///< the last one in the listing
   std::vector<std::vector<asmjit::Label>> labels_;     ///< by program and slot: targets
-  std::vector<std::vector<asmjit::Label>> functions_;  ///< by program and function: callable as BPF calls
-  std::vector<asmjit::Label> bodies_;                  ///< by program: saves nothing
-  asmjit::Label enter_, enter_empty_, invoke_, leave_, body_table_, fault_, check_, runaway_, too_deep_;
+  asmjit::Label leave_, fault_, check_, runaway_, too_deep_;
   std::vector<asmjit::Label> function_tables_;  ///< by program, for CALLX
 };
 

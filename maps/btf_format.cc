@@ -229,7 +229,7 @@ bool Formatter::value(std::uint32_t type, Bytes bytes, unsigned depth) {
         return false;
       }
       const std::uint64_t address = read_wide(bytes.first(8)).low;
-      out_.raw(!plain_ ? std::to_string(address) : address == 0 ? "(nil)" : fmt::format("{:#x}", address));
+      out_.raw(!plain_ ? std::to_string(address) : address == 0 ? "\"(nil)\"" : fmt::format("\"{:#x}\"", address));
       return true;
     }
     case BtfKind::kFloat: {

@@ -9,6 +9,7 @@ bpf(2), bpftool or the BPF file system are not to be had the test says so and is
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,8 @@ def commands(rng):
 
 
 VALUE_BYTES = 0
+# bpftool before 7.2 printed addresses bare, which is not JSON.
+UNQUOTED_ADDRESS = re.compile(r'("address": )(0x[0-9a-f]+|\(nil\))')
 
 
 def compare(theirs, ours):
@@ -70,6 +73,7 @@ def compare(theirs, ours):
     (status_a, out_a, err_a), (status_b, out_b, err_b) = theirs, ours
     if (status_a == 0) != (status_b == 0):
         return "one succeeds"
+    out_a = UNQUOTED_ADDRESS.sub(r'\1"\2"', out_a)
     if '"error":' in out_a:
         return None if json.loads(out_a)["error"] in err_b else "messages"
     for text in [err_a, out_a]:

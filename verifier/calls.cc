@@ -16,7 +16,8 @@ namespace kiln::verifier {
 const Signature& Checker::signature_of(u32 subprogram) {
   auto& cached = signatures_[subprogram];
   if (!cached) {
-    cached = read_signature(object_, structure_.subprograms[subprogram].btf_func, program_.type);
+    cached = read_signature({program_types(), [this] { return kernel_types(); }, program_.type},
+                            structure_.subprograms[subprogram].btf_func);
   }
   return *cached;
 }
@@ -52,8 +53,7 @@ Step Checker::call_global(u32 callee) {
       }
       return refuse();
     }
-    if (want.type == RegType::kMem && !have.is_null_constant() &&
-        !check_global_memory(r, static_cast<u32>(want.extra))) {
+    if (!want.has(kUntrusted) && !check_global_pointer(r, want)) {  // what is untrusted is read with checks
       return refuse();
     }
   }
@@ -67,6 +67,29 @@ Step Checker::call_global(u32 callee) {
   }
   set_reg(0, Reg::unknown());
   return Step::kNext;
+}
+
+/// Memory, a dynptr or a struct of the kernel's for a global function.
+bool Checker::check_global_pointer(unsigned number, const Reg& want) {
+  const Reg have = state().reg(number);
+  const bool null = have.is_null_constant();
+  switch (want.type) {
+    case RegType::kMem:
+      if (!null && !check_global_memory(number, static_cast<u32>(want.extra))) {
+        return false;
+      }
+      return want.maybe_null || !(have.maybe_null || null) || reject("arg#{} is expected to be non-NULL", number - 1);
+    case RegType::kDynptr:
+      return check_argument_type(number, HelperArg::kDynptr) && use_dynptr(number, std::nullopt, nullptr);
+    case RegType::kBtf:
+      if (null && want.maybe_null) {
+        make_precise(number);
+        return true;
+      }
+      return check_kernel_struct(number, static_cast<u32>(want.extra), want.maybe_null, true);
+    default:
+      return true;
+  }
 }
 
 /// Memory handed to a global function may be read and written there, and may be NULL.
@@ -194,13 +217,16 @@ bool Checker::check_return_value() {
 /// \param when  "At program exit", ...
 bool Checker::check_range(const Reg& result, const ReturnRange& range, const char* when) {
   make_precise(0);
-  const Interval64& w = result.bounds.w;
-  if (w.smin >= range.min && w.smax <= range.max) {
+  const s64 low = range.of_low_half ? result.bounds.h.smin : result.bounds.w.smin;
+  const s64 high = range.of_low_half ? result.bounds.h.smax : result.bounds.w.smax;
+  if (low >= range.min && high <= range.max) {
     return true;
   }
+  const s64 lowest = range.of_low_half ? std::numeric_limits<s32>::min() : std::numeric_limits<s64>::min();
+  const s64 highest = range.of_low_half ? std::numeric_limits<s32>::max() : std::numeric_limits<s64>::max();
   std::string has;
-  has += w.smin != std::numeric_limits<s64>::min() ? fmt::format(" smin={}", w.smin) : "";
-  has += w.smax != std::numeric_limits<s64>::max() ? fmt::format(" smax={}", w.smax) : "";
+  has += low != lowest ? fmt::format(" smin={}", low) : "";
+  has += high != highest ? fmt::format(" smax={}", high) : "";
   return reject("{} the register R0 has{} should have been in [{}, {}]",
                 when, has.empty() ? " unknown scalar value" : has, range.min, range.max);
 }

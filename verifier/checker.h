@@ -26,6 +26,7 @@
 #include "stack_liveness.h"
 #include "state.h"
 #include "structure.h"
+#include "traced_function.h"
 
 namespace kiln::verifier {
 
@@ -107,6 +108,7 @@ class Checker {
   bool check_global_functions();
   void start(u32 subprogram);
   bool calls_kfuncs() const;
+  bool find_traced_function();
   void fill_statistics(VerifyResult& result);
   std::vector<u32> stack_depths() const;
 
@@ -170,6 +172,7 @@ class Checker {
   // memory.cc: loads and stores by region.
   bool check_memory(const MemoryAccess& a);
   bool check_alignment(const MemoryAccess& a, const Reg& reg);
+  bool access_traced_argument(const MemoryAccess& a, s64 off);
   bool access_context(const MemoryAccess& a, const Reg& reg, s64 off);
   bool access_map_value(const MemoryAccess& a, const Reg& reg, s64 off);
   bool access_packet(unsigned number, const Reg& reg, s64 off, u32 bytes, bool zero_size);
@@ -199,6 +202,7 @@ class Checker {
   // calls.cc: subprograms and exit.
   Step call_subprogram();
   Step call_global(u32 callee);
+  bool check_global_pointer(unsigned number, const Reg& want);
   bool check_global_memory(unsigned number, u32 bytes);
   const Signature& signature_of(u32 subprogram);
   Step execute_exit();
@@ -251,6 +255,8 @@ class Checker {
   // kernel_objects.cc: structures of the kernel, and pointers to them in maps.
   bool access_kernel_object(const MemoryAccess& a, const Reg& reg, s64 off);
   bool access_kernel_pointer(const MemoryAccess& a, const Field& field);
+  bool may_write_field(const MemoryAccess& a, u32 type, s64 off);
+  bool check_kernel_struct(unsigned number, u32 wanted, bool null_ok, bool trusted);
 
   // kfunc_call.cc
   bool call_kfunc();
@@ -305,12 +311,14 @@ class Checker {
   bool release_arguments(const CallContext& call);
   bool acquires_from_map(const CallContext& call) const;
   bool check_argument_type(unsigned number, HelperArg want);
+  HelperArg kind_for_map(const CallContext& call, HelperArg want) const;
+  bool check_struct_argument(unsigned number, HelperArg want);
   bool check_memory_of(CallContext& call, unsigned number, HelperArg want);
   bool check_memory_argument(const ArgumentMemory& m);
   bool check_size_argument(CallContext& call, unsigned size, HelperArg memory, bool zero_size);
   bool check_const_string(unsigned number, const Reg& reg);
   std::optional<u64> constant_key(unsigned number, u32 bytes);
-  void set_result(const CallContext& call);
+  bool set_result(const CallContext& call);
   void forget_packet_pointers();
   bool check_call_rules(const CallContext& call);
 
@@ -374,6 +382,7 @@ class Checker {
   const Program& program_;
   const VerifyOptions options_;
   ProgramRules rules_;
+  std::optional<TracedFunction> traced_;
   Structure structure_;
   StackLiveness stack_liveness_;
   LoopVisits loops_;

@@ -160,7 +160,7 @@ constexpr Field kSockopt[] = {
 };
 
 // struct pt_regs of x86-64; tracepoint records; struct bpf_perf_event_data; arguments; bpf(2) arguments
-constexpr Field kRegisters[] = {{0, 168, Width::kUpTo8, kAll, Width::kUpTo8, kAll}};
+constexpr Field kRegisters[] = {{0, 168, Width::kUpTo8, kAll}};
 constexpr Field kTracepoint[] = {{8, 8192, Width::kUpTo8, kAll}};
 constexpr Field kPerfEvent[] = {{0, 168, Width::k8, kAll}, {168, 184, Width::kUpTo8, kAll}};
 constexpr Field kArguments[] = {{0, 96, Width::kUpTo8, kAll}};

@@ -88,10 +88,11 @@ Accepted accepted(HelperArg arg) {
     case HelperArg::kBtfSockCommon:
     case HelperArg::kBtfSockCommonOrNull:
     case HelperArg::kBtfSockCommonRelease:
-      return {kSocketTypes, "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_"};
+      return {kSocketTypes | bit(RegType::kBtf), "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_"};
     case HelperArg::kPercpuBtf:
       return {0, "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_"};
     case HelperArg::kKptrRelease:
+      return {0, "ptr_, trusted_ptr_, rcu_ptr_"};
     case HelperArg::kBtfSockOrNull:
     case HelperArg::kBtfTcpSock:
     case HelperArg::kBtfTask:
@@ -105,7 +106,7 @@ Accepted accepted(HelperArg arg) {
     case HelperArg::kBtfSkBuff:
     case HelperArg::kBtfXdpBuff:
     case HelperArg::kBtfLinuxBinprm:
-      return {0, "ptr_, trusted_ptr_, rcu_ptr_"};
+      return {bit(RegType::kBtf), "ptr_, trusted_ptr_, rcu_ptr_"};
     default:
       return {kMemoryTypes, "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_"};
   }
@@ -117,7 +118,9 @@ bool is_release(HelperArg arg) {
          arg == HelperArg::kDynptrRingbufRelease || arg == HelperArg::kKptrRelease;
 }
 
-bool must_be_unmodified(RegType type) { return (bit(type) & (kMemoryTypes | bit(RegType::kScalar))) == 0; }
+bool must_be_unmodified(RegType type) {
+  return (bit(type) & (kMemoryTypes | bit(RegType::kScalar) | bit(RegType::kBtf))) == 0;
+}
 
 }  // namespace
 
@@ -131,8 +134,26 @@ bool Checker::check_argument_type(unsigned number, HelperArg want) {
          reject("R{} type={} expected={}", number, type_name(reg), fits.words);
 }
 
+/// The values of socket maps are sockets.
+HelperArg Checker::kind_for_map(const CallContext& call, HelperArg want) const {
+  const bool is_value = want == HelperArg::kMapValue || want == HelperArg::kMapValueOrNull;
+  if (!is_value || call.map < 0) {
+    return want;
+  }
+  const MapType type = object_.maps[static_cast<std::size_t>(call.map)].type;
+  return type == MapType::kSockmap || type == MapType::kSockhash ? HelperArg::kBtfSockCommon : want;
+}
+
+/// A struct of the kernel's, of the type that the helper wants.
+bool Checker::check_struct_argument(unsigned number, HelperArg want) {
+  const std::string_view name = argument_struct(want);
+  Reg wanted;
+  return name.empty() || (name_kernel_type(wanted, name) &&
+                          check_kernel_struct(number, static_cast<u32>(wanted.extra), may_be_null(want), false));
+}
+
 bool Checker::check_argument(CallContext& call, unsigned index) {
-  const HelperArg want = call.helper->args[index];
+  const HelperArg want = kind_for_map(call, call.helper->args[index]);
   const unsigned number = index + 1;
   if (!is_checked(want)) {
     return true;
@@ -152,6 +173,8 @@ bool Checker::check_argument(CallContext& call, unsigned index) {
     make_precise(number);
   } else if (!check_argument_type(number, want) ||
              (must_be_unmodified(reg.type) && !check_fixed_pointer(number, reg))) {
+    return false;
+  } else if (reg.type == RegType::kBtf && !check_struct_argument(number, want)) {
     return false;
   } else if (is_release(want) && want != HelperArg::kDynptrRingbufRelease) {
     if (reg.off != 0) {

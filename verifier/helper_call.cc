@@ -27,7 +27,7 @@ void Checker::forget_packet_pointers() {
   });
 }
 
-void Checker::set_result(const CallContext& call) {
+bool Checker::set_result(const CallContext& call) {
   constexpr u64 kMaxProcessors = 8192;  // CONFIG_NR_CPUS never exceeds it
   constexpr s64 kMaxErrno = 4095;
   Reg result;
@@ -88,6 +88,15 @@ void Checker::set_result(const CallContext& call) {
       result.uid = call.dynptr.id;
       break;
     default:
+      if (const std::string_view name = result_struct(call.helper->result); !name.empty()) {
+        const bool always = call.helper->result == HelperResult::kBtfTaskTrusted || call.helper->result == HelperResult::kBtfPtRegs;
+        result = always ? Reg::pointer(RegType::kBtf) : object(RegType::kBtf);
+        result.set(call.helper->result == HelperResult::kBtfTaskTrusted ? kTrusted : 0u);
+        if (!name_kernel_type(result, name)) {
+          return false;
+        }
+        break;
+      }
       result = Reg::unknown();
       break;
   }
@@ -102,6 +111,7 @@ void Checker::set_result(const CallContext& call) {
     set_reg(r, Reg{});
   }
   set_reg(0, result);
+  return true;
 }
 
 /// An element of a socket map is taken, and must be released.
@@ -185,7 +195,9 @@ bool Checker::call_helper() {
   }
   const bool moves = call.helper->has(kMovesPacket) ||
                      (static_cast<HelperId>(number) == HelperId::dynptr_write && is_skb_dynptr(call.dynptr));
-  set_result(call);
+  if (!set_result(call)) {
+    return false;
+  }
   if (static_cast<HelperId>(number) == HelperId::tail_call) {
     return return_early(Reg::unknown(), true);  // the program called so returns to our caller
   }

@@ -160,11 +160,49 @@ bool is_followed(HelperResult result) {
     case HelperResult::kDynptrMemOrNull:
       return true;
     default:
-      return false;
+      return !result_struct(result).empty();
   }
 }
 
 }  // namespace
+
+std::string_view result_struct(HelperResult result) {
+  switch (result) {
+    case HelperResult::kBtfTaskTrusted: return "task_struct";
+    case HelperResult::kBtfPtRegs: return "pt_regs";
+    case HelperResult::kBtfSocketOrNull: return "socket";
+    case HelperResult::kBtfTcpSockOrNull: return "tcp_sock";
+    case HelperResult::kBtfTcp6SockOrNull: return "tcp6_sock";
+    case HelperResult::kBtfTcpTimewaitSockOrNull: return "tcp_timewait_sock";
+    case HelperResult::kBtfTcpRequestSockOrNull: return "tcp_request_sock";
+    case HelperResult::kBtfUdp6SockOrNull: return "udp6_sock";
+    case HelperResult::kBtfUnixSockOrNull: return "unix_sock";
+    case HelperResult::kBtfMptcpSockOrNull: return "mptcp_sock";
+    default: return "";
+  }
+}
+
+std::string_view argument_struct(HelperArg arg) {
+  switch (arg) {
+    case HelperArg::kBtfSockCommon:
+    case HelperArg::kBtfSockCommonOrNull:
+    case HelperArg::kBtfSockCommonRelease: return "sock_common";
+    case HelperArg::kBtfSockOrNull: return "sock";
+    case HelperArg::kBtfTcpSock: return "tcp_sock";
+    case HelperArg::kBtfTask:
+    case HelperArg::kBtfTaskOrNull: return "task_struct";
+    case HelperArg::kBtfCgroupOrNull: return "cgroup";
+    case HelperArg::kBtfInode:
+    case HelperArg::kBtfInodeOrNull: return "inode";
+    case HelperArg::kBtfFile: return "file";
+    case HelperArg::kBtfPath: return "path";
+    case HelperArg::kBtfSeqFile: return "seq_file";
+    case HelperArg::kBtfSkBuff: return "sk_buff";
+    case HelperArg::kBtfXdpBuff: return "xdp_buff";
+    case HelperArg::kBtfLinuxBinprm: return "linux_binprm";
+    default: return "";
+  }
+}
 
 bool fits_map(const HelperInfo& helper, MapType type) {
   const auto id = static_cast<HelperId>(helper.number);

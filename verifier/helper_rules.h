@@ -31,4 +31,9 @@ std::string not_followed(const HelperInfo& helper);
 
 bool is_gpl_compatible(std::string_view license);
 
+
+/// The kernel's struct that a result or an argument of such a kind points at; empty: none.
+std::string_view result_struct(HelperResult result);
+std::string_view argument_struct(HelperArg arg);
+
 }  // namespace kiln::verifier

@@ -2,7 +2,10 @@
 #include "kernel_judge.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <unistd.h>
+
+#include <kiln/attach_target.h>
 
 #include <chrono>
 #include <cstring>
@@ -103,6 +106,10 @@ Judgement KernelJudge::judge(const Program& program, int log_level, std::uint32_
   log[0] = 0;
   LIBBPF_OPTS(bpf_prog_load_opts, options);
   options.expected_attach_type = static_cast<bpf_attach_type>(attach_type);
+  if (const std::string_view target = attach_target(program); !target.empty()) {
+    const int id = libbpf_find_vmlinux_btf_id(std::string(target).c_str(), options.expected_attach_type);
+    options.attach_btf_id = id > 0 ? static_cast<__u32>(id) : 0;
+  }
   options.log_level = static_cast<__u32>(log_level);
   options.log_size = log_level == 0 ? 0u : static_cast<__u32>(kLogBytes);
   options.log_buf = log_level == 0 ? nullptr : log.get();

@@ -7,6 +7,7 @@
 // fields do not make more than that here). Nothing is written into the kernel's structures. Objects of the
 // program's own (bpf_obj_new) are written as memory, but for the fields that the kernel looks after.
 #include "checker.h"
+#include "kernel_names.h"
 
 namespace kiln::verifier {
 namespace {
@@ -85,7 +86,7 @@ bool Checker::access_kernel_object(const MemoryAccess& a, const Reg& reg, s64 of
       return reject("allocated object must be referenced");
     }
   } else if (a.access == Access::kWrite) {
-    return reject("only read is supported");
+    return may_write_field(a, type, off);
   }
   const bool inside = off + s64{a.bytes} <= s64{size};
   const Found found = inside ? field_of(*types, type, static_cast<u32>(off), a.bytes) : Found{};
@@ -112,6 +113,47 @@ bool Checker::access_kernel_object(const MemoryAccess& a, const Reg& reg, s64 of
   }
   set_reg(static_cast<unsigned>(a.value_reg), loaded);
   return true;
+}
+
+/// A connection's mark is all that programs of a packet type may write of the kernel's.
+bool Checker::may_write_field(const MemoryAccess& a, u32 type, s64 off) {
+  const Btf& types = *kernel_types();
+  const bool packets = program_.type == ProgramType::kXdp || program_.type == ProgramType::kSchedCls ||
+                       program_.type == ProgramType::kSchedAct;
+  const auto connection = types.find(BtfKind::kStruct, "nf_conn");
+  const bool is_connection = connection && (type == *connection || types.name(type) == "nf_conn___init");
+  for (u32 i = 0; packets && is_connection && i < types.vlen(*connection); ++i) {
+    const Btf::Member member = types.member(*connection, i);
+    const s64 begin = member.bit_offset / 8;
+    if (member.name != "mark") {
+      continue;
+    }
+    if (off != begin) {
+      return reject("no write support to nf_conn at off {}", off);
+    }
+    const s64 end = begin + types.size_of(member.type).value_or(0);
+    return off + s64{a.bytes} <= end ||
+           reject("write access at off {} with size {} beyond the member of nf_conn ended at {}", off, a.bytes, end);
+  }
+  return reject("only read is supported");
+}
+
+/// An argument that is a struct of the kernel's, or holds one where it points.
+/// \param trusted  it must be known to be valid; else only not known to be stale.
+bool Checker::check_kernel_struct(unsigned number, u32 wanted, bool null_ok, bool trusted) {
+  const Reg& reg = state().reg(number);
+  const Btf& types = *kernel_types();
+  const bool valid = !reg.has(kUntrusted | kUser | kPerCpu | kOwned | kNonOwning) && (!reg.maybe_null || null_ok) &&
+                     (!trusted || reg.ref != 0 || reg.has(kTrusted));
+  if (reg.type != RegType::kBtf || !valid) {
+    return reject("R{} type={} expected={}", number, type_name(reg), "ptr_, trusted_ptr_, rcu_ptr_");
+  }
+  if (!reg.bounds.is_constant() || reg.bounds.value() != 0) {
+    return reject("variable {} access var_off={} disallowed", type_name(reg), reg.bounds.bits.text());
+  }
+  const u32 have = static_cast<u32>(reg.extra);
+  return (reg.off >= 0 && holds_struct(types, have, static_cast<u32>(reg.off), wanted)) ||
+         reject("R{} is of type {} but {} is expected", number, types.name(have), types.name(wanted));
 }
 
 /// A load or store of a kernel pointer kept in a map value.

@@ -7,6 +7,7 @@
 // type, valid ("trusted") where the function asks for that; other pointers are to memory as long as their type.
 // What a releasing function is given holds a reference.
 #include "checker.h"
+#include "kernel_names.h"
 #include "kfunc_call.h"
 
 namespace kiln::verifier {
@@ -38,95 +39,12 @@ bool is_scalar_struct(const Btf& btf, u32 type, unsigned depth = 0) {
 
 bool is_number(const Btf& btf, u32 type) { return btf.kind(type) == BtfKind::kInt || btf.is_enum(type); }
 
-std::string_view kind_word(const Btf& btf, u32 type) {
-  switch (type == 0 ? BtfKind::kVoid : btf.kind(type)) {
-    case BtfKind::kStruct: return "STRUCT";
-    case BtfKind::kUnion: return "UNION";
-    case BtfKind::kPtr: return "PTR";
-    case BtfKind::kInt: return "INT";
-    case BtfKind::kEnum: return "ENUM";
-    case BtfKind::kFwd: return "FWD";
-    case BtfKind::kFuncProto: return "FUNC_PROTO";
-    default: return "UNKN";
-  }
-}
-
-/// Does `type` hold, at `off`, a structure of type `wanted`?
-bool holds_struct(const Btf& btf, u32 type, u32 off, u32 wanted) {
-  for (unsigned depth = 0; depth < 8; ++depth) {
-    if (type == wanted && off == 0) {
-      return true;
-    }
-    bool inside = false;
-    for (u32 i = 0; btf.is_composite(type) && i < btf.vlen(type) && !inside; ++i) {
-      const Btf::Member member = btf.member(type, i);
-      const auto plain = btf.strip(member.type);
-      const u32 size = btf.size_of(member.type).value_or(0), begin = member.bit_offset / 8;
-      if (plain && *plain != 0 && btf.is_composite(*plain) && off >= begin && off < begin + size) {
-        off -= begin;
-        type = *plain;
-        inside = true;
-      }
-    }
-    if (!inside) {
-      return false;
-    }
-  }
-  return false;
-}
-
 struct Suffixes {
   std::string_view name;
   bool has(std::string_view suffix) const { return name.ends_with(suffix); }
 };
 
 }  // namespace
-
-const char* kfunc_not_followed(std::string_view name) {
-  if (name.starts_with("bpf_list_") || name.starts_with("bpf_rbtree_") || name == "bpf_refcount_acquire_impl") {
-    return "lists and trees";
-  }
-  if (name.starts_with("bpf_percpu_obj_")) {
-    return "per-CPU objects";
-  }
-  if (name == "bpf_throw") {
-    return "exceptions";
-  }
-  if (name.starts_with("bpf_task_work_")) {
-    return "task work";
-  }
-  return nullptr;
-}
-
-std::string_view kernel_context(ProgramType type) {
-  switch (type) {
-    case ProgramType::kXdp: return "xdp_buff";
-    case ProgramType::kSchedCls:
-    case ProgramType::kSchedAct:
-    case ProgramType::kSocketFilter:
-    case ProgramType::kCgroupSkb:
-    case ProgramType::kLwtIn:
-    case ProgramType::kLwtOut:
-    case ProgramType::kLwtXmit:
-    case ProgramType::kLwtSeg6local:
-    case ProgramType::kSkSkb: return "sk_buff";
-    case ProgramType::kPerfEvent: return "bpf_perf_event_data_kern";
-    case ProgramType::kSockOps: return "bpf_sock_ops_kern";
-    case ProgramType::kCgroupSockAddr: return "bpf_sock_addr_kern";
-    case ProgramType::kCgroupSock: return "sock";
-    default: return "";
-  }
-}
-
-bool is_context_name(ProgramType type, std::string_view name) {
-  const std::string_view kernel = kernel_context(type);
-  if (name.empty() || kernel.empty()) {
-    return false;
-  }
-  return name == kernel || (kernel == "xdp_buff" && name == "xdp_md") ||
-         (kernel == "sk_buff" && name == "__sk_buff") ||
-         (kernel.ends_with("_kern") && name == kernel.substr(0, kernel.size() - 5));
-}
 
 bool Checker::check_kfunc_number(KfuncCall& call, unsigned number, std::string_view name) {
   const Reg& reg = state().reg(number);

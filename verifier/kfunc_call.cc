@@ -8,9 +8,27 @@
 #include "kfunc_call.h"
 
 #include "checker.h"
+#include "kernel_names.h"
 #include "helper_rules.h"
 
 namespace kiln::verifier {
+
+const char* kfunc_not_followed(std::string_view name) {
+  if (name.starts_with("bpf_list_") || name.starts_with("bpf_rbtree_") || name == "bpf_refcount_acquire_impl") {
+    return "lists and trees";
+  }
+  if (name.starts_with("bpf_percpu_obj_")) {
+    return "per-CPU objects";
+  }
+  if (name == "bpf_throw") {
+    return "exceptions";
+  }
+  if (name.starts_with("bpf_task_work_")) {
+    return "task work";
+  }
+  return nullptr;
+}
+
 namespace {
 
 bool begins_or_ends(const KfuncCall& call, std::string_view begin, std::string_view end) {

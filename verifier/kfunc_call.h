@@ -30,9 +30,4 @@ struct KfuncCall {
 /// Why this verifier can't follow a call of the function; nullptr: it can.
 const char* kfunc_not_followed(std::string_view name);
 
-/// The kernel's struct behind a program type's context; "": there is none.
-std::string_view kernel_context(ProgramType type);
-/// Is it the name of the type's context, the program's or the kernel's?
-bool is_context_name(ProgramType type, std::string_view name);
-
 }  // namespace kiln::verifier

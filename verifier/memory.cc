@@ -176,10 +176,30 @@ bool Checker::access_map_value(const MemoryAccess& a, const Reg& reg, s64 off) {
   return true;
 }
 
+bool Checker::access_traced_argument(const MemoryAccess& a, s64 off) {
+  if (a.access == Access::kWrite) {
+    return reject("invalid bpf_context access off={} size={}", off, a.bytes);
+  }
+  const auto loaded = traced_->load(off, a.bytes);
+  if (const auto* reason = std::get_if<std::string>(&loaded)) {
+    explain("{}", *reason);
+    return reject("invalid bpf_context access off={} size={}", off, a.bytes);
+  }
+  Reg reg = std::get<Reg>(loaded);
+  reg.id = reg.maybe_null ? new_id() : 0;
+  if (a.value_reg >= 0) {
+    set_reg(static_cast<unsigned>(a.value_reg), reg);
+  }
+  return true;
+}
+
 bool Checker::access_context(const MemoryAccess& a, const Reg& reg, s64 off) {
   const bool write = a.access == Access::kWrite;
   if (!check_fixed_pointer(a.reg, reg)) {
     return false;
+  }
+  if (rules_.watches_function) {
+    return access_traced_argument(a, off);
   }
   const auto value = context_access(program_.type, rules_.attach, {off, a.bytes, write, a.sign_extend});
   if (!value) {

@@ -81,10 +81,12 @@ void set_packet_rules(ProgramType type, ProgramRules& rules) {
 }  // namespace
 
 std::optional<ProgramRules> program_rules(const Program& program) {
-  if (!has_context(program.type)) {
+  const bool watches_function = program.type == ProgramType::kTracing || program.type == ProgramType::kLsm;
+  if (!watches_function && !has_context(program.type)) {
     return std::nullopt;
   }
   ProgramRules rules;
+  rules.watches_function = watches_function;
   const SectionInfo section = section_info(program.section);
   if (section.type == program.type) {
     rules.attach = section.attach;

@@ -15,6 +15,7 @@ namespace kiln::verifier {
 struct ReturnRange {
   s64 min = 0;
   s64 max = 0;
+  bool of_low_half = false;  ///< R0 is taken as 32 bits, signed
 };
 
 struct ProgramRules {
@@ -25,6 +26,7 @@ struct ProgramRules {
   bool packet_to_helpers = false;            ///< any helper may be given packet bytes
   bool legacy_packet_loads = false;          ///< LD_ABS, LD_IND
   std::optional<ReturnRange> return_range;   ///< enforced on R0 at exit
+  bool watches_function = false;             ///< the context is a function's arguments (traced_function.h)
 };
 
 /// nullopt: this type of program is not supported.

@@ -16,10 +16,12 @@ namespace {
 
 constexpr s64 kMaxOffset = s64{1} << 29;
 
-/// A spill that lost some of its bytes is only bytes.
+/// A spill or object that lost some of its bytes is only bytes; zeros beside it are forgotten, as by the kernel.
 void scrub(StackSlot& slot) {
-  for (Byte& byte : slot.bytes) {
-    byte = byte == Byte::kSpill || byte >= Byte::kDynptr ? Byte::kMisc : byte;
+  if (slot.is_spill() || slot.is_object()) {
+    for (Byte& byte : slot.bytes) {
+      byte = byte == Byte::kInvalid ? Byte::kInvalid : Byte::kMisc;
+    }
   }
   slot.value = Reg{};
 }
@@ -143,12 +145,12 @@ void Checker::store_fixed(const MemoryAccess& a, u32 frame, s64 off) {
     written_frame_ = frame;
     written_slots_ = u64{1} << slot_of(off);
   }
-  if (value != nullptr && first == 0) {
+  const bool keeps = value != nullptr && value->type != RegType::kDynptr;  // a callback's dynptr can't be kept
+  if (keeps && first == 0) {
     const bool fits = value->is_pointer() || value->bounds.width() <= a.bytes * 8;
     if (fits) {
       link_copies(*value);
     }
-    scrub(slot);
     slot.value = *value;
     slot.value.precise = false;
     if (!fits) {  // what is loaded back is another number

@@ -34,12 +34,6 @@ bool Checker::check_chain(u32 subprogram, u32 used, u32 calls, bool callback) {
   if (subprogram != 0 && sub.tail_calls && used >= kTailCallLimit) {
     return reject("tail_calls are not allowed when call stack of previous frames is {} bytes. Too large", used);
   }
-  constexpr u32 kMayGotoBytes = 16;  // its counter and time
-  const auto is_may_goto = [](const Decoded& d) { return d.info != nullptr && d.form == Form::kMayGoto; };
-  if (std::any_of(structure_.code.begin() + sub.start, structure_.code.begin() + sub.end, is_may_goto) &&
-      stack_depth_[subprogram] + kMayGotoBytes > kStackBytes) {
-    return reject("stack size {}(extra {}) is too large", stack_depth_[subprogram] + kMayGotoBytes, kMayGotoBytes);
-  }
   const u32 total = used + (stack_depth_[subprogram] + kStackRound - 1) / kStackRound * kStackRound;
   if (total > kStackBytes) {
     return reject("combined stack size of {} calls is {}. Too large", calls + 1, total);

@@ -78,7 +78,7 @@ bool Checker::check_global_functions() {
       state().reg(1) = Reg{};
       for (std::size_t k = 0; k < signature.arguments.size(); ++k) {
         Reg reg = signature.arguments[k];
-        reg.id = reg.maybe_null ? new_id() : 0;
+        reg.id = reg.maybe_null || reg.type == RegType::kDynptr ? new_id() : 0;
         state().reg(static_cast<unsigned>(k) + 1) = reg;
       }
       if (!explore()) {
@@ -154,17 +154,33 @@ bool Checker::calls_kfuncs() const {
   });
 }
 
+/// REQUIRES: rules_ are those of a program that watches a function.
+bool Checker::find_traced_function() {
+  auto found = TracedFunction::find(program_, rules_.attach, kernel_types());
+  if (const auto* reason = std::get_if<std::string>(&found)) {
+    return reject("{}", *reason);
+  }
+  traced_ = std::get<TracedFunction>(std::move(found));
+  rules_.return_range = traced_->return_range();
+  return true;
+}
+
 VerifyResult Checker::run() {
-  const auto began = std::chrono::steady_clock::now();
   VerifyResult result;
   const auto rules = program_rules(program_);
+  rules_ = rules.value_or(ProgramRules{});
+  // Finding things in the kernel's types is no part of verifying: they are there before, and for all programs.
+  const Btf* kernel = rules_.watches_function || calls_kfuncs() ? kernel_types() : nullptr;
+  const bool knows_function = !rules_.watches_function || find_traced_function();
+  const auto began = std::chrono::steady_clock::now();
   if (!rules) {
     reject("program type {} is not supported by this verifier", program_type_name(program_.type));
-  } else if (const auto defect = analyse_structure(program_, calls_kfuncs() ? kernel_types() : nullptr, structure_)) {
+  } else if (!knows_function) {
+    // Refused already.
+  } else if (const auto defect = analyse_structure(program_, kernel, structure_)) {
     insn_ = defect->insn;
     reject("{}", defect->message);
   } else {
-    rules_ = *rules;
     seen_.resize(program_.insns.size());
     stack_depth_.resize(structure_.subprograms.size());
     signatures_.resize(structure_.subprograms.size());

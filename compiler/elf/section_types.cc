@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Look-up in section_types.def: libbpf's rules first, the older prefix rule last.
+#include <kiln/attach_target.h>
 #include <kiln/program.h>
 
 namespace kiln {
@@ -55,6 +56,15 @@ SectionInfo section_info(std::string_view name) {
           .attach = found->attach,
           .has_frags = (found->flags & kFrags) != 0,
           .is_sleepable = (found->flags & kSleepable) != 0};
+}
+
+std::string_view attach_target(const Program& program) {
+  if (program.type != ProgramType::kTracing && program.type != ProgramType::kLsm) {
+    return {};
+  }
+  const std::string_view section = program.section;
+  const std::size_t slash = section.find('/');
+  return slash == section.npos ? std::string_view{} : section.substr(slash + 1);
 }
 
 }  // namespace kiln

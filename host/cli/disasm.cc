@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// kiln disasm: BPF with source lines, x86-64 code, or the NIC's native code.
+// kiln disasm: BPF with source lines, machine code, or the NIC's native code.
 #include <iostream>
 #include <memory>
 
@@ -77,9 +77,10 @@ void add_disasm(CLI::App& app, int& status) {
   auto options = std::make_shared<DisasmOptions>();
   add_object_options(*verb, options->object);
   auto* ir = verb->add_flag("--ir", options->ir, "optimised intermediate form");
-  auto* jit = verb->add_flag("--jit", options->jit, "x86-64 code of the JIT")->excludes(ir);
+  auto* jit = verb->add_flag("--jit", options->jit, "machine code of the JIT")->excludes(ir);
   verb->add_flag("--core", options->core, "native code of the NIC's core")->excludes(ir)->excludes(jit);
   verb->add_flag("--harden", options->jit_settings.harden, "with constants hidden in the code");
+  verb->add_option("--processor", options->jit_settings.processor, "whose machine code: x86-64 or aarch64 (default: this machine's)")->needs(jit);
   verb->add_option("--passes", options->jit_settings.passes, "of the optimiser: a,b or -a,-b, all, none");
   verb->callback([options, &status] { status = disasm(*options); });
 }

@@ -3,7 +3,10 @@
 // Map references stay indices: the kernel resolves them through fd_array.
 #include "kernel_program.h"
 
+#include <kiln/attach_target.h>
+
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
 #include <algorithm>
@@ -55,6 +58,10 @@ Loaded load_program(const Object& object, const Program& program, std::span<cons
   options.expected_attach_type = attach_type(program);
   options.prog_flags = (program.has_frags ? BPF_F_XDP_HAS_FRAGS : 0u) |
                        (section_of(program).is_sleepable ? BPF_F_SLEEPABLE : 0u);
+  if (const std::string_view target = attach_target(program); !target.empty()) {
+    const int id = libbpf_find_vmlinux_btf_id(std::string(target).c_str(), options.expected_attach_type);
+    options.attach_btf_id = id > 0 ? static_cast<__u32>(id) : 0;
+  }
   options.fd_array = maps.data();
   options.log_level = log_level | kLogStatistics;
   options.log_buf = log.get();

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "program_emitter.h"
+
+#include <fmt/format.h>
+#include <kiln/disasm.h>
+
+namespace kiln {
+
+void ProgramEmitter::make_labels(asmjit::BaseEmitter& as) {
+  for (asmjit::Label* label : {&enter_, &enter_empty_, &invoke_, &body_table_}) {
+    *label = as.newLabel();
+  }
+  for (const Code& code : input_.programs) {
+    functions_.emplace_back(code.functions.size());
+    for (asmjit::Label& label : functions_.back()) {
+      label = as.newLabel();
+    }
+    bodies_.push_back(as.newLabel());
+  }
+}
+
+void ProgramEmitter::comment_slot(asmjit::BaseEmitter& as, const Code& code, std::uint32_t slot) {
+  if (options_.listing == nullptr) {
+    return;
+  }
+  const Program* program = code.program;
+  std::string text(isa_table()[static_cast<std::size_t>(code.insns[slot].op)].name);
+  if (program != nullptr) {
+    const Insn& raw = program->insns[slot];
+    text = disassemble(raw, raw.is_wide() ? &program->insns[slot + 1] : nullptr);
+    if (const SourceLine* line = program->line_of(slot); line != nullptr && line != listed_) {
+      listed_ = line;
+      as.comment(fmt::format("; {}:{}: {}", line->file, line->line, line->text).c_str());
+    }
+  }
+  as.comment(fmt::format("; {}: {}", slot, text).c_str());
+}
+
+std::function<void(std::uint32_t)> ProgramEmitter::slot_comments(asmjit::BaseEmitter& as, const Code& code) {
+  if (options_.listing == nullptr) {
+    return [](std::uint32_t) {};
+  }
+  return [this, &as, &code, last = ir::kNone](std::uint32_t slot) mutable {
+    if (slot != last) {
+      comment_slot(as, code, slot);
+      last = slot;
+    }
+  };
+}
+
+}  // namespace kiln

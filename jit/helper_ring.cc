@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include <kiln/ring_reader.h>
+
 #include "dynptr.h"
 #include "helper_runtime.h"
 
@@ -114,12 +116,14 @@ KILN_DEFINE_HELPER(ringbuf_discard_dynptr) { return end_dynptr(runtime(machine),
 /// What ring buffers hold at the end of a run becomes events.
 void HelperRuntime::drain_rings() {
   for (const std::uint32_t map : rings) {
+    if (!keeps_events) {
+      ring_forget(maps.view(map));
+      continue;
+    }
     RingRecord next;
     while (ring_next(maps.view(map), next) == 0) {
-      if (keeps_events) {
-        const std::byte* at = maps.arena().data() + next.data;
-        record({.kind = EventKind::kRing, .map = map, .index = 0, .data = {at, at + next.size}});
-      }
+      const std::byte* at = maps.arena().data() + next.data;
+      record({.kind = EventKind::kRing, .map = map, .index = 0, .data = {at, at + next.size}});
       ring_release(maps.view(map), next);
     }
   }

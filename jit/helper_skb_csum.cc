@@ -26,6 +26,21 @@ std::int64_t find_field(const Skb& skb, std::uint32_t offset, std::byte*& field)
   return 0;
 }
 
+/// A checksum after a field of as many bytes as the flags say went from one value to another, or after a difference;
+/// nullopt: there is no such change.
+std::optional<std::uint16_t> replaced(std::uint16_t sum, std::uint64_t flags, std::uint64_t from, std::uint64_t to) {
+  switch (flags & kFieldMask) {
+    case 0:
+      return from != 0 ? std::nullopt : std::optional(c::replace_by_diff(sum, static_cast<std::uint32_t>(to)));
+    case 2:
+      return c::replace4(sum, static_cast<std::uint16_t>(from), static_cast<std::uint16_t>(to));
+    case 4:
+      return c::replace4(sum, static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(to));
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace
 
 KILN_DEFINE_HELPER(csum_diff) {
@@ -58,22 +73,14 @@ KILN_DEFINE_HELPER(l3_csum_replace) {
   }
   std::uint16_t field = 0;
   std::memcpy(&field, at, sizeof(field));
-  switch (r5 & kFieldMask) {
-    case 0:
-      if (r3 != 0) {
-        return negative(EINVAL);
-      }
-      field = c::replace_by_diff(field, static_cast<std::uint32_t>(r4));
-      break;
-    case 2:
-      field = c::replace2(field, static_cast<std::uint16_t>(r3), static_cast<std::uint16_t>(r4));
-      break;
-    case 4:
-      field = c::replace4(field, static_cast<std::uint32_t>(r3), static_cast<std::uint32_t>(r4));
-      break;
-    default:
-      return negative(EINVAL);
+  const bool two_bytes = (r5 & kFieldMask) == 2;  // the kernel has a quicker way here, which may leave another zero
+  const std::optional<std::uint16_t> changed =
+      two_bytes ? c::replace2(field, static_cast<std::uint16_t>(r3), static_cast<std::uint16_t>(r4))
+                : replaced(field, r5, r3, r4);
+  if (!changed) {
+    return negative(EINVAL);
   }
+  field = *changed;
   std::memcpy(at, &field, sizeof(field));
   return 0;
 }
@@ -93,22 +100,11 @@ KILN_DEFINE_HELPER(l4_csum_replace) {
   if (zero_is_none && (r5 & kEnforce) == 0 && field == 0) {
     return 0;
   }
-  switch (r5 & kFieldMask) {
-    case 0:
-      if (r3 != 0) {
-        return negative(EINVAL);
-      }
-      field = c::replace_by_diff(field, static_cast<std::uint32_t>(r4));
-      break;
-    case 2:
-      field = c::replace4(field, static_cast<std::uint16_t>(r3), static_cast<std::uint16_t>(r4));
-      break;
-    case 4:
-      field = c::replace4(field, static_cast<std::uint32_t>(r3), static_cast<std::uint32_t>(r4));
-      break;
-    default:
-      return negative(EINVAL);
+  const std::optional<std::uint16_t> changed = replaced(field, r5, r3, r4);
+  if (!changed) {
+    return negative(EINVAL);
   }
+  field = *changed;
   if (zero_is_none && field == 0) {
     field = 0xffff;  // CSUM_MANGLED_0
   }

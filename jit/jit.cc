@@ -86,6 +86,7 @@ class Jit final : public CpuEngine {
     if (!options) {
       return options.error();
     }
+    runtime().maps.index_prefixes();
     auto code = emit_code({.programs = programs(), .entry = entry(), .maps = runtime().maps, .cpu = runtime().cpu(), .facts = object.facts}, *options);
     if (!code) {
       return code.error();

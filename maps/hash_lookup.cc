@@ -8,6 +8,8 @@
 #include <array>
 #include <bit>
 
+#include <kiln/prefix_index.h>
+
 #include "hash_ops.h"
 #include "hash_table.h"
 
@@ -93,11 +95,18 @@ std::uint32_t peek_key(MapView map, const Key& key) {
 std::uint32_t lpm_walk(MapView map, LpmKey key) {
   const Table table(map);
   const std::uint32_t longest = key.length();
+  const PrefixIndex* const index = map.prefixes;
+  const std::byte* const data = reinterpret_cast<const std::byte*>(key.word.data()) + sizeof(std::uint32_t);
+  const std::uint64_t groups = index == nullptr ? ~std::uint64_t{0} : index->groups(data);
+  const auto groups_of = [index](std::uint32_t length) { return index == nullptr ? 0 : index->group_of(length); };
   std::uint64_t lengths = table.lengths(longest / 64) << (63 - longest % 64) >> (63 - longest % 64);
   for (std::uint32_t word = longest / 64;; lengths = table.lengths(--word)) {
     while (lengths != 0) {
       const auto bit = static_cast<std::uint32_t>(std::bit_width(lengths)) - 1;
       lengths ^= std::uint64_t{1} << bit;
+      if ((groups >> groups_of(64 * word + bit) & 1) == 0) {
+        continue;
+      }
       key.mask(64 * word + bit);
       if (const std::uint32_t value = peek_key({map.arena, map.descriptor, nullptr}, key.key()); value != 0) {
         return value;
@@ -113,6 +122,9 @@ std::uint32_t lpm_walk(MapView map, LpmKey key) {
 std::uint32_t lpm_walk_word(MapView map, std::uint64_t key) {
   const auto longest = static_cast<std::uint32_t>(key);
   std::uint64_t lengths = Table(map).lengths(0) << (63 - longest) >> (63 - longest);
+  if (map.prefixes != nullptr) {
+    lengths &= map.prefixes->groups(reinterpret_cast<const std::byte*>(&key) + sizeof(std::uint32_t));
+  }
   for (; lengths != 0;) {
     const auto length = static_cast<std::uint32_t>(std::bit_width(lengths)) - 1;
     lengths ^= std::uint64_t{1} << length;

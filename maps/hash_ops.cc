@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <optional>
 
+#include <kiln/prefix_index.h>
 #include <kiln/result.h>
 
 #include "hash_table.h"
@@ -59,6 +60,9 @@ void insert(const Table& table, const Key& key, std::uint32_t entry) {
   table.set_count(table.count() + 1);
   if (table.type() == MapType::kLpmTrie) {
     table.count_prefix(prefix_length(key), true);
+    if (table.prefixes() != nullptr) {
+      table.prefixes()->add(table.at(table.offset(entry)) + sizeof(MapEntry) + sizeof(std::uint32_t), prefix_length(key));
+    }
   }
   table.link(entry, key, kEntryLive);
 }

@@ -7,27 +7,44 @@
 
 namespace kiln::detail {
 
-Found Table::find(const Key& key) const {
-  Found found{bucket(key.hash()), 0};
+namespace {
+
+/// \param equal  whether stored words are the key's.
+template <typename Equal>
+Found find_in_chain(const Table& table, std::uint32_t hash, Equal equal) {
+  Found found{table.bucket(hash), 0};
   for (;;) {
-    const std::uint32_t link = load_shared<std::uint32_t>(at(found.link)) & kEntryNextMask;
+    const std::uint32_t link = load_shared<std::uint32_t>(table.at(found.link)) & kEntryNextMask;
     if (link == 0) {
       return {};
     }
-    const std::uint32_t entry = offset(link);
-    if (load_shared<std::uint32_t>(at(entry + offsetof(MapEntry, hash))) == key.hash()) {
-      const std::byte* stored = at(entry) + sizeof(MapEntry);
-      std::uint32_t i = 0;
-      while (i < key.words() && load_shared<std::uint64_t>(stored + 8 * std::size_t{i}) == key.word(i)) {
-        ++i;
-      }
-      if (i == key.words()) {
-        found.entry = link;
-        return found;
-      }
+    const std::uint32_t entry = table.offset(link);
+    if (equal(table.at(entry))) {
+      found.entry = link;
+      return found;
     }
     found.link = entry;
   }
+}
+
+}  // namespace
+
+Found Table::find(const Key& key) const {
+  if (key.words() == 1) {  // the hash would tell nothing that the word does not
+    return find_in_chain(*this, key.hash(), [word = key.word(0)](const std::byte* entry) {
+      return load_shared<std::uint64_t>(entry + sizeof(MapEntry)) == word;
+    });
+  }
+  return find_in_chain(*this, key.hash(), [&key](const std::byte* entry) {
+    std::uint32_t i = 0;
+    if (load_shared<std::uint32_t>(entry + offsetof(MapEntry, hash)) != key.hash()) {
+      return false;
+    }
+    while (i < key.words() && load_shared<std::uint64_t>(entry + sizeof(MapEntry) + 8 * std::size_t{i}) == key.word(i)) {
+      ++i;
+    }
+    return i == key.words();
+  });
 }
 
 /// Takes an entry out of its chain; flags beside the link that pointed to it stay.

@@ -22,12 +22,13 @@ struct Found {
 
 class Table {
  public:
-  explicit Table(MapView map) : base_(map.arena), d_(*map.descriptor), type_(map.type()), lock_(map.lock) {}
+  explicit Table(MapView map) : base_(map.arena), d_(*map.descriptor), type_(map.type()), lock_(map.lock), prefixes_(map.prefixes) {}
 
   MapType type() const { return type_; }
   const MapDescriptor& descriptor() const { return d_; }
   bool shared() const { return lock_ != nullptr; }
   MapLock* lock() const { return lock_; }
+  PrefixIndex* prefixes() const { return prefixes_; }
   bool full() const { return count() == d_.max_entries; }
 
   // Header fields.
@@ -86,6 +87,7 @@ class Table {
   const MapDescriptor& d_;
   MapType type_;
   MapLock* lock_;
+  PrefixIndex* prefixes_;
 };
 
 /// LRU: the entry was looked up. Another thread may be changing the link beside the mark.

@@ -112,5 +112,50 @@ TEST(Lpm, RandomTablesMatchALinearSearch) {
   }
 }
 
+/// With an index beside it, a trie gives the same answers and the same bytes after anything that may happen to it.
+TEST(Lpm, IndexOfPrefixesChangesNothing) {
+  for (const std::uint32_t data_bytes : {1u, 2u, 4u, 7u, 16u, 20u}) {
+    MapSpec spec;
+    spec.name = "trie";
+    spec.type = MapType::kLpmTrie;
+    spec.key_size = 4 + data_bytes;
+    spec.value_size = 4;
+    spec.max_entries = 60;
+    spec.flags = kNoPrealloc;
+    auto plain = MapSet::create(std::span(&spec, 1), 1);
+    ASSERT_TRUE(plain) << plain.error().message;
+    MapSet indexed = *plain;
+    std::mt19937 random(data_bytes);
+    const auto key = [&] {
+      std::vector<std::byte> bytes(spec.key_size);
+      const std::uint32_t length = random() % (8 * data_bytes + 1);
+      std::memcpy(bytes.data(), &length, 4);
+      for (std::uint32_t i = 4; i < spec.key_size; ++i) {
+        bytes[i] = static_cast<std::byte>(random() % 4 == 0 ? random() : 0x80);
+      }
+      return bytes;
+    };
+    for (std::uint32_t step = 0; step < 3000; ++step) {
+      if (step % 500 == 100) {
+        indexed.index_prefixes();
+      }
+      const std::vector<std::byte> at = key();
+      const std::uint32_t value = step;
+      const std::span<const std::byte> bytes = std::as_bytes(std::span(&value, 1));
+      switch (random() % 4) {
+        case 0:
+          EXPECT_EQ(plain->update(0, at, bytes, step % 3, 0), indexed.update(0, at, bytes, step % 3, 0));
+          break;
+        case 1:
+          EXPECT_EQ(plain->erase(0, at), indexed.erase(0, at));
+          break;
+        default:
+          EXPECT_EQ(plain->lookup(0, at, 0), indexed.lookup(0, at, 0)) << data_bytes << " bytes, step " << step;
+      }
+    }
+    EXPECT_TRUE(std::ranges::equal(plain->arena(), indexed.arena()));
+  }
+}
+
 }  // namespace
 }  // namespace kiln::test

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Map files: what is saved is loaded, whatever the type; what is damaged is refused; one map goes elsewhere.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -89,6 +94,55 @@ TEST_F(MapFiles, EveryDamageIsNoticed) {
     ASSERT_FALSE(file);
     EXPECT_EQ(file.error().code, Errc::kInput);
     EXPECT_EQ(file.error().message.find(path), 0u) << file.error().message;
+  }
+}
+
+TEST_F(MapFiles, AnotherVersionIsRefusedAndStays) {
+  MapSet maps = make(spec(MapType::kHash, 4, 8, 2));
+  ASSERT_TRUE(save_map_file(path, maps, {}));
+  std::string other = bytes_of_file();
+  constexpr std::size_t kVersionAt = 8;
+  other[kVersionAt] = static_cast<char>(other[kVersionAt] + 1);
+  write(other);
+  const auto file = load_map_file(path);
+  ASSERT_FALSE(file);
+  EXPECT_NE(file.error().message.find("version"), std::string::npos) << file.error().message;
+  EXPECT_EQ(bytes_of_file(), other);
+}
+
+/// A process that saves without end is killed in the midst of it: the file is whole, the last one or the one before.
+TEST_F(MapFiles, KilledWhileSaving) {
+  MapSet maps = make(spec(MapType::kArray, 4, 8, 20000));
+  const auto fill_with = [&maps](std::uint64_t number) {
+    for (std::uint32_t i = 0; i < 20000; ++i) {
+      std::memcpy(maps.arena().data() + maps.descriptor(0).entries + 8 * std::size_t{i}, &number, 8);
+    }
+  };
+  fill_with(0);
+  ASSERT_TRUE(save_map_file(path, maps, {}));
+  std::mt19937 random(5);
+  for (std::uint64_t round = 0; round < 15; ++round) {
+    const pid_t saver = fork();
+    ASSERT_GE(saver, 0);
+    if (saver == 0) {
+      for (std::uint64_t number = 1000 * round;; ++number) {
+        fill_with(number);
+        if (!save_map_file(path, maps, {})) {
+          _exit(1);
+        }
+      }
+    }
+    usleep(2000 + random() % 20000);
+    kill(saver, SIGKILL);
+    int status = 0;
+    ASSERT_EQ(waitpid(saver, &status, 0), saver);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "saving failed";
+    const auto file = load_map_file(path);
+    ASSERT_TRUE(file) << file.error().message;
+    const std::byte* values = file->maps.arena().data() + file->maps.descriptor(0).entries;
+    for (std::uint32_t i = 1; i < 20000; ++i) {
+      ASSERT_EQ(std::memcmp(values, values + 8 * std::size_t{i}, 8), 0) << "of two saves";
+    }
   }
 }
 

@@ -25,6 +25,25 @@ Error bad_slot(const MapSpec& spec, const MapSpec::Slot& slot, std::string_view 
 
 }  // namespace
 
+void MapSet::index_prefixes() {
+  indices_.by_map.clear();
+  if (is_shared_) {
+    return;
+  }
+  indices_.by_map.resize(specs_.size());
+  for (std::size_t map = 0; map < specs_.size(); ++map) {
+    if (specs_[map].type != MapType::kLpmTrie) {
+      continue;
+    }
+    constexpr std::uint32_t kLengthBytes = 4;
+    auto index = std::make_unique<PrefixIndex>(8 * (specs_[map].key_size - kLengthBytes));
+    for_each(map, [&index](std::span<const std::byte> key, std::span<const std::byte>) {
+      index->add(key.data() + kLengthBytes, detail::load<std::uint32_t>(key.data()));
+    });
+    indices_.by_map[map] = std::move(index);
+  }
+}
+
 Result<MapSet> MapSet::create(std::span<const MapSpec> specs, std::uint32_t cpu_count) {
   KILN_CHECK(cpu_count >= 1);
   MapSet set;

@@ -6,7 +6,7 @@
 // what differs is who may call what. Nobody is woken up: whoever reads, polls.
 #include <cerrno>
 
-#include <kiln/map_ops.h>
+#include <kiln/ring_reader.h>
 
 #include "bytes.h"
 #include "sync.h"
@@ -135,6 +135,20 @@ std::int64_t ring_next(MapView map, RingRecord& record) {
     record = {at + kRingRecordHeader, size};
     return 0;
   }
+}
+
+void ring_forget(MapView map) {
+  const Ring ring(map);
+  const std::uint64_t producer = ring.producer();
+  std::uint64_t at = ring.consumer();
+  while (at < producer) {
+    const auto word = load_acquire<std::uint32_t>(ring.base + ring.place(at));
+    if ((word & kRingBusy) != 0) {
+      break;
+    }
+    at += record_bytes(word);
+  }
+  store_release(ring.header + offsetof(RingHeader, consumer), at);
 }
 
 void ring_release(MapView map, const RingRecord& record) {

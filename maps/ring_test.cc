@@ -5,6 +5,8 @@
 #include <deque>
 #include <random>
 
+#include <kiln/ring_reader.h>
+
 #include "test_maps.h"
 
 namespace kiln::test {
@@ -37,6 +39,21 @@ TEST(Ring, DiscardedRecordsArePassedOver) {
   ring_commit(maps.arena().data(), maps.ring_reserve(0, 100).value(), true);
   EXPECT_EQ(maps.ring_output(0, u32(5), 0), 0);
   EXPECT_EQ(maps.ring_take(0), u32(5));
+}
+
+TEST(Ring, WhatIsForgottenIsWhatIsComplete) {
+  MapSet maps = make(spec(MapType::kRingbuf, 0, 0, 4096));
+  ring_forget(maps.view(0));
+  EXPECT_EQ(maps.ring_output(0, u32(1), 0), 0);
+  ring_commit(maps.arena().data(), maps.ring_reserve(0, 100).value(), true);
+  const auto busy = maps.ring_reserve(0, 4);
+  EXPECT_EQ(maps.ring_output(0, u32(2), 0), 0);
+  ring_forget(maps.view(0));
+  EXPECT_EQ(ring_query(maps.view(0), 2), 16u + 112) << "up to the one that is being written";
+  std::memcpy(maps.arena().data() + busy.value(), u32(3).data(), 4);
+  ring_commit(maps.arena().data(), busy.value(), false);
+  EXPECT_EQ(maps.ring_take(0), u32(3));
+  EXPECT_EQ(maps.ring_take(0), u32(2));
 }
 
 TEST(Ring, RoomAndFlags) {

@@ -66,9 +66,10 @@ std::vector<Subject> subjects() {
   return all;
 }
 
-/// The kernels that CPU engines are measured with.
+/// The kernels and map operations that CPU engines are measured with.
 std::vector<Subject> kernels() {
   std::vector<Subject> all;
+  add_programs(fs::path(KILN_BUILD_DIR) / "programs" / "operations", ".bpf.o", all);
   add_programs(fs::path(KILN_BUILD_DIR) / "programs" / "kernels", ".bpf.o", all);
   std::sort(all.begin(), all.end(), [](const Subject& a, const Subject& b) { return a.name < b.name; });
   return all;
@@ -102,6 +103,9 @@ class Agreement : public testing::TestWithParam<std::tuple<Subject, const char*>
 
 TEST_P(Agreement, WithInterpreter) {
   const auto& [subject, engine] = GetParam();
+  if (subject.program == "lru_mixed" && std::string_view(engine) == "kernel") {
+    GTEST_SKIP() << "Linux chooses by itself what a full LRU map throws out";
+  }
   auto prepared = prepare(subject.object, subject.program, {});
   ASSERT_TRUE(prepared) << prepared.error().message;
   const auto captures = captures_for(subject.object);

@@ -49,6 +49,9 @@ constexpr const char* kCompute[] = {"modulo", "fibonacci", "fnv", "siphash", "jh
 constexpr const char* kMapKernels[] = {"rule_scan", "array_counter", "percpu_counter", "globals", "flow_lookup", "flow_update",
                                        "rewrite", "nat"};
 
+// One map operation each, 64 times a packet (testbench/programs/operations).
+constexpr const char* kOperations[] = {"array_lookup", "hash_lookup", "hash_update", "lru_mixed", "prefix_lookup", "ring_record"};
+
 /// The set lies beside the executable, where the build puts it.
 Result<std::vector<BenchCase>> benchmark_set() {
   std::error_code error;
@@ -70,12 +73,12 @@ Result<std::vector<BenchCase>> benchmark_set() {
 }
 
 /// The kernels, all with the same frames.
-Result<std::vector<BenchCase>> kernel_set(std::span<const char* const> names) {
+Result<std::vector<BenchCase>> kernel_set(std::span<const char* const> names, const char* where = "kernels") {
   std::error_code error;
-  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path() / "programs" / "kernels";
+  const fs::path programs = fs::read_symlink("/proc/self/exe", error).parent_path() / "programs", folder = programs / where;
   std::vector<BenchCase> cases;
   for (const char* name : names) {
-    BenchCase c{name, folder / (std::string(name) + ".bpf.o"), folder / "frames.pcap", ""};
+    BenchCase c{name, folder / (std::string(name) + ".bpf.o"), programs / "kernels" / "frames.pcap", ""};
     if (!fs::exists(c.object) || !fs::exists(c.capture)) {
       return Error{Errc::kInput, c.object + ": the kernels are not there; build them with ./dev build"};
     }
@@ -275,7 +278,7 @@ void print_ratios(const std::vector<BenchResult>& results) {
 int bench(const BenchOptions& options) {
   std::vector<BenchCase> cases;
   if (options.object.object.empty()) {
-    auto set = options.set == "compute" ? kernel_set(kCompute) : options.set == "maps" ? kernel_set(kMapKernels) : benchmark_set();
+    auto set = options.set == "compute" ? kernel_set(kCompute) : options.set == "maps" ? kernel_set(kMapKernels) : options.set == "operations" ? kernel_set(kOperations, "operations") : benchmark_set();
     if (!set) {
       return fail(set.error());
     }
@@ -332,8 +335,8 @@ void add_bench(CLI::App& app, int& status) {
   verb->add_option("--engines", options->engines, "comma-separated: interp,jit,nic,kernel, or all; native: bundled programs as clang compiles them for this host");
   verb->add_option("--pcap", options->capture, "frames, over and over");
   verb->add_option("--maps", options->maps, "map contents as JSON");
-  verb->add_option("--set", options->set, "without OBJ: programs (the benchmark set), compute or maps (kernels for CPU engines)")
-      ->check(CLI::IsMember({"programs", "compute", "maps"}));
+  verb->add_option("--set", options->set, "without OBJ: programs (the benchmark set), compute, maps (kernels for CPU engines) or operations (on maps)")
+      ->check(CLI::IsMember({"programs", "compute", "maps", "operations"}));
   verb->add_flag("--repeated", options->repeated, "programs that can be repeated do their work 64 times a run, so that the cost of a run hardly counts");
   verb->add_flag("--ratios", options->ratios, "the first engine against each other one, with the geometric mean");
   verb->add_option("--rounds", options->speed.measure.repeats, "timed rounds, engines in turn (default: 9)")->check(CLI::Range(1, 1000));

@@ -44,6 +44,8 @@ class MapCommand {
 
  private:
   Result<OpenMap> open(bool to_change) { return open_map(words_, options_.state, to_change); }
+  /// open(), and the key that follows. \param optional  without one it stays empty.
+  Result<OpenMap> open_at(std::vector<std::byte>& key, bool to_change, bool optional);
   Result<int> refused(std::string_view what, std::int64_t result) const;
   Result<int> changed(const OpenMap& open) const;
   void print(const std::string& text) const { fmt::print("{}", text); }
@@ -111,6 +113,19 @@ Result<int> MapCommand::show() {
     print(printer.describe(open->map));
   }
   return kDone;
+}
+
+Result<OpenMap> MapCommand::open_at(std::vector<std::byte>& key, bool to_change, bool optional) {
+  auto open = this->open(to_change);
+  if (!open) {
+    return open;
+  }
+  auto given = read_key(words_, *open, optional);
+  if (!given) {
+    return given.error();
+  }
+  key = std::move(*given);
+  return open;
 }
 
 Result<int> MapCommand::create() {
@@ -184,13 +199,10 @@ Result<int> MapCommand::dump() {
 }
 
 Result<int> MapCommand::update() {
-  auto open = this->open(true);
+  std::vector<std::byte> key;
+  auto open = open_at(key, true, false);
   if (!open) {
     return open.error();
-  }
-  auto key = read_key(words_, *open, false);
-  if (!key) {
-    return key.error();
   }
   auto value = read_value(words_, *open);
   if (!value) {
@@ -198,60 +210,54 @@ Result<int> MapCommand::update() {
   }
   const std::uint64_t flags = words_.accept("any") ? kAny : words_.accept("noexist") ? kNoExist : words_.accept("exist") ? kExist : kAny;
   KILN_TRY(words_.end());
-  const std::int64_t result = open->maps().user_update(open->map, *key, *value, flags);
+  const std::int64_t result = open->maps().user_update(open->map, key, *value, flags);
   return result == 0 ? changed(*open) : refused("update failed", result);
 }
 
 Result<int> MapCommand::lookup() {
-  auto open = this->open(false);
+  std::vector<std::byte> key;
+  auto open = open_at(key, false, false);
   if (!open) {
     return open.error();
   }
-  auto key = read_key(words_, *open, false);
-  if (!key) {
-    return key.error();
-  }
   KILN_TRY(words_.end());
   std::vector<std::byte> value(open->maps().user_value_size(open->map));
-  const std::int64_t result = open->maps().user_read(open->map, *key, value, 0);
+  const std::int64_t result = open->maps().user_read(open->map, key, value, 0);
   if (result == -ENOENT) {
     if (options_.style.json) {
       print("null\n");
     } else {
-      print(fmt::format("key:\n{}\n\nNot found\n", hex_lines(*key)));
+      print(fmt::format("key:\n{}\n\nNot found\n", hex_lines(key)));
     }
     return kDiffers;
   }
   if (result != 0) {
     return refused("lookup failed", result);
   }
-  print(MapPrinter(open->file, options_.style).element(open->map, *key, value));
+  print(MapPrinter(open->file, options_.style).element(open->map, key, value));
   return kDone;
 }
 
 Result<int> MapCommand::getnext() {
-  auto open = this->open(false);
+  std::vector<std::byte> key;
+  auto open = open_at(key, false, true);
   if (!open) {
     return open.error();
   }
-  auto key = read_key(words_, *open, true);
-  if (!key) {
-    return key.error();
-  }
   KILN_TRY(words_.end());
   std::vector<std::byte> next(open->spec().key_size);
-  if (const std::int64_t result = open->maps().user_next_key(open->map, *key, next); result != 0) {
+  if (const std::int64_t result = open->maps().user_next_key(open->map, key, next); result != 0) {
     return refused("can't get next key", result);
   }
   if (!options_.style.json) {
-    print(key->empty() ? "key: None\n" : fmt::format("key:\n{}\n", hex_lines(*key)));
+    print(key.empty() ? "key: None\n" : fmt::format("key:\n{}\n", hex_lines(key)));
     print(fmt::format("next key:\n{}\n", hex_lines(next)));
     return kDone;
   }
   JsonWriter out(options_.style.pretty);
   out.begin_object();
   out.name("key");
-  key->empty() ? out.raw("null") : hex_array(out, *key);
+  key.empty() ? out.raw("null") : hex_array(out, key);
   out.name("next_key");
   hex_array(out, next);
   out.end_object();
@@ -260,16 +266,13 @@ Result<int> MapCommand::getnext() {
 }
 
 Result<int> MapCommand::erase() {
-  auto open = this->open(true);
+  std::vector<std::byte> key;
+  auto open = open_at(key, true, false);
   if (!open) {
     return open.error();
   }
-  auto key = read_key(words_, *open, false);
-  if (!key) {
-    return key.error();
-  }
   KILN_TRY(words_.end());
-  const std::int64_t result = open->maps().user_erase(open->map, *key);
+  const std::int64_t result = open->maps().user_erase(open->map, key);
   return result == 0 ? changed(*open) : refused("delete failed", result);
 }
 

@@ -268,6 +268,9 @@ Result<Throughput> KernelEngine::measure(std::span<const Frame> frames,
     state_->meter = std::make_unique<kernel::Meter>(
         kernel::MeterTarget{.object = *state_->object, .entry = state_->entry_index, .maps = state_->maps.fds(),
                             .program = state_->entry, .empty = state_->empty.get()});
+    if (state_->maps.has_rings()) {
+      state_->meter->empties_rings([this] { state_->maps.empty_rings(); });
+    }
   }
   return state_->meter->measure(frames, options);
 }

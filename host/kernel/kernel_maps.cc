@@ -271,6 +271,12 @@ void KernelMaps::drain(std::vector<Event>& events) {
   }
 }
 
+void KernelMaps::empty_rings() {
+  for (RingBuffer& ring : ring_buffers_) {
+    ring.drain([](Bytes) {});
+  }
+}
+
 Result<void> KernelMaps::read_back(MapSet& maps, std::uint32_t cpu) const {
   for (std::size_t map = 0; map < specs_.size(); ++map) {
     const MapSpec& spec = specs_[map];

@@ -40,6 +40,8 @@ class KernelMaps {
 
   /// Records that came since the last time: of perf events by slot, then of ring buffers.
   void drain(std::vector<Event>& events);
+  bool has_rings() const { return !ring_buffers_.empty(); }
+  void empty_rings();  ///< reads them, and forgets what was read
 
   /// Writes what programs can change into `maps`, which has the rest already.
   Result<void> read_back(MapSet& maps, std::uint32_t cpu) const;

@@ -3,6 +3,7 @@
 // Throughput of a program in the kernel, without what BPF_PROG_TEST_RUN itself costs.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,6 +24,7 @@ struct MeterTarget {
   std::span<const int> maps;  ///< descriptors by map index
   int program;                ///< descriptor of the loaded program
   int empty;                  ///< descriptor of load_empty_program()
+  std::function<void()> empty_rings = {};  ///< if it writes to ring buffers: what its user does between calls
 };
 
 /// Measures one loaded program. Keeps what it found out about a frame for the next call.
@@ -30,6 +32,8 @@ class Meter {
  public:
   explicit Meter(const MeterTarget& target) : target_(target) {}
 
+  /// The program writes to ring buffers, and this is what their reader does between calls.
+  void empties_rings(std::function<void()> empty) { target_.empty_rings = std::move(empty); }
   /// REQUIRES: the thread is pinned.
   Result<Throughput> measure(std::span<const Frame> frames, const MeasureOptions& options);
 

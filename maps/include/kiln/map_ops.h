@@ -23,11 +23,14 @@
 
 namespace kiln {
 
+class PrefixIndex;
+
 /// REQUIRES: descriptor and arena outlive the view, and belong together.
 struct MapView {
   std::byte* arena = nullptr;
   const MapDescriptor* descriptor = nullptr;
   MapLock* lock = nullptr;  ///< of this map; nullptr: no other thread works on it
+  PrefixIndex* prefixes = nullptr;  ///< of an LPM trie, if there is one
   MapType type() const { return static_cast<MapType>(descriptor->type); }
 };
 

@@ -20,6 +20,7 @@
 #include <kiln/core_image.h>
 #include <kiln/map_layout.h>
 #include <kiln/map_ops.h>
+#include <kiln/prefix_index.h>
 #include <kiln/program.h>
 #include <kiln/result.h>
 
@@ -50,8 +51,12 @@ class MapSet {
   std::span<std::byte> bytes_of(std::size_t map);
   /// For map_ops.h. REQUIRES: this MapSet stays where it is meanwhile.
   MapView view(std::size_t map) {
-    return {arena_.data(), &descriptors_[map], is_shared_ ? &locks_[map] : nullptr};
+    return {arena_.data(), &descriptors_[map], is_shared_ ? &locks_[map] : nullptr,
+            indices_.by_map.empty() ? nullptr : indices_.by_map[map].get()};
   }
+  /// Makes look-ups in LPM tries quicker (prefix_index.h), for who changes the maps by their operations only. Nothing
+  /// if several threads work on it. A copy has no index.
+  void index_prefixes();
   /// From here on several threads work on it, and every change takes a lock.
   void share() { is_shared_ = true; }
   bool is_shared() const { return is_shared_; }
@@ -151,6 +156,19 @@ class MapSet {
   Arena arena_;
   std::uint32_t cpu_count_ = 1;
   DeviceMaps* device_ = nullptr;
+  struct Indices {
+    Indices() = default;
+    Indices(const Indices&) {}
+    Indices(Indices&&) = default;
+    Indices& operator=(const Indices&) {
+      by_map.clear();
+      return *this;
+    }
+    Indices& operator=(Indices&&) = default;
+    ~Indices() = default;
+    std::vector<std::unique_ptr<PrefixIndex>> by_map;  ///< nullptr for other types; empty: there are none
+  };
+  Indices indices_;
   bool is_shared_ = false;
 };
 

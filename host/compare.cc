@@ -101,7 +101,8 @@ class Comparer {
   Result<void> start(const std::vector<std::string>& engines, const std::string& maps_path,
                      const SpeedOptions& options) {
     for (const std::string& name : engines) {
-      auto engine = make_engine(name, {.cores = options.cores, .threads = options.threads, .handover = options.handover, .passes = options.passes});
+      auto engine = make_engine(name, {.cores = options.cores, .threads = options.threads, .handover = options.handover, .passes = options.passes,
+                                       .harden = options.harden, .perf_map = options.perf_map});
       if (!engine) {
         return engine.error();
       }
@@ -285,7 +286,7 @@ Result<std::unique_ptr<Engine>> load_engine(const Prepared& prepared, const std:
   const std::filesystem::path object(prepared.path);
   const auto native = object.parent_path() / "native" / (object.stem().stem().string() + ".so");  // NAME.bpf.o
   auto made = make_engine(engine, {.cores = options.cores, .threads = options.threads, .handover = options.handover,
-                                   .passes = options.passes, .native = native.string()});
+                                   .passes = options.passes, .harden = options.harden, .perf_map = options.perf_map, .native = native.string()});
   if (!made) {
     return made.error();
   }

@@ -116,7 +116,7 @@ Result<std::unique_ptr<Engine>> make_engine(std::string_view name, const EngineO
     return make_interp();
   }
   if (name == "jit") {
-    return make_jit({.passes = options.passes});
+    return make_jit({.passes = options.passes, .harden = options.harden, .perf_map = options.perf_map});
   }
   if (name == "nic") {
     return make_nic({.cores = options.cores,

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // From emitter to memory, for whichever processor.
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+#include <map>
 #include <memory>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -28,6 +34,29 @@ class ErrorKeeper final : public asmjit::ErrorHandler {
   std::string text;
 };
 
+/// perf's format: address and length in hexadecimal, then the name. A file that can't be written is no loss to the program.
+void write_perf_map(const JitInput& input, const JitCode& code, const std::byte* start, std::size_t bytes) {
+  const auto address = [](const auto* at) { return reinterpret_cast<std::uintptr_t>(at); };
+  std::map<std::uintptr_t, std::string> names = {{address(start), "kiln:enter"}};
+  for (std::size_t program = 0; program < code.functions.size(); ++program) {
+    const Program* source = input.programs[program].program;
+    for (std::size_t number = 0; number < code.functions[program].size(); ++number) {
+      // Function 0 is entered as the body.
+      const void* at = number == 0 ? code.bodies[program] : code.functions[program][number];
+      const std::string name = source == nullptr ? "raw" : number == 0 ? source->name : source->name + ":" + source->subprograms[number].name;
+      if (at != nullptr) {
+        names[address(static_cast<const std::byte*>(at))] = "bpf:" + name;
+      }
+    }
+  }
+  std::ofstream out(fmt::format("/tmp/perf-{}.map", ::getpid()), std::ios::app);
+  for (auto name = names.begin(); name != names.end(); ++name) {
+    const auto next = std::next(name);
+    const std::uintptr_t end = next == names.end() ? address(start) + bytes : next->first;
+    out << fmt::format("{:x} {:x} {}\n", name->first, end - name->first, name->second);
+  }
+}
+
 }  // namespace
 
 Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
@@ -39,6 +68,9 @@ Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
   const bool is_a64 = environment.arch() == asmjit::Arch::kAArch64;
   if (!is_a64 && environment.arch() != asmjit::Arch::kX64) {
     return Error{Errc::kUnavailable, "the JIT emits x86-64 and AArch64 code, and this is another processor"};
+  }
+  if (is_a64 && options.harden) {
+    return Error{Errc::kUnsupported, "constants are hidden in x86-64 code only, not in AArch64 code"};
   }
   ErrorKeeper errors;
   asmjit::StringLogger logger;
@@ -89,10 +121,15 @@ Result<JitCode> emit_code(const JitInput& input, const JitOptions& options) {
   code.enter_empty = reinterpret_cast<decltype(code.enter_empty)>(at(emitter->enter_empty_label()));
   code.invoke = reinterpret_cast<decltype(code.invoke)>(at(emitter->invoke_label()));
   for (std::size_t program = 0; program < input.programs.size(); ++program) {
+    const bool runs = !input.programs[program].insns.empty();
+    code.bodies.push_back(runs ? at(emitter->bodies()[program]) : nullptr);
     auto& functions = code.functions.emplace_back();
     for (const asmjit::Label& label : emitter->functions()[program]) {
-      functions.push_back(input.programs[program].insns.empty() ? nullptr : at(label));
+      functions.push_back(runs ? at(label) : nullptr);
     }
+  }
+  if (options.perf_map) {
+    write_perf_map(input, code, pages->data(), holder.codeSize());
   }
   code.pages = std::move(*pages);
   code.views = std::move(views);

@@ -334,7 +334,7 @@ void IrEmitter::store(Id id) {
     const std::int64_t part = n.size == 8 ? static_cast<std::int64_t>(value)
                               : n.size == 4 ? static_cast<std::int32_t>(value)
                               : n.size == 2 ? static_cast<std::int16_t>(value) : static_cast<std::int8_t>(value);
-    if (part == static_cast<std::int32_t>(part)) {
+    if (part == static_cast<std::int32_t>(part) && !targets_.blinder.hides(part)) {
       as_.mov(to, imm(part));
       return;
     }

@@ -380,7 +380,7 @@ void IrEmitter::move(const Place& to, const Place& from) {
   const auto small = static_cast<std::int64_t>(from.value);
   if (from.kind == Place::kRegister) {
     as_.mov(memory, x86::gpq(static_cast<std::uint32_t>(from.value)));
-  } else if (from.kind == Place::kConstant && small == static_cast<std::int32_t>(small)) {
+  } else if (from.kind == Place::kConstant && small == static_cast<std::int32_t>(small) && !targets_.blinder.hides(small)) {
     as_.mov(memory, imm(small));
   } else {
     move({Place::kRegister, kScratch2}, from);
@@ -404,11 +404,7 @@ x86::Mem IrEmitter::slot(std::uint64_t number, unsigned bytes) const {
 }
 
 void IrEmitter::load_constant(const Gp& to, std::uint64_t value) {
-  if (value <= 0xffff'ffff) {
-    as_.mov(to.r32(), imm(value));
-  } else {
-    as_.mov(to.r64(), imm(value));
-  }
+  targets_.blinder.load(as_, to, value);
 }
 
 /// A register that holds the value: its own, or the scratch one after loading it there.
@@ -453,7 +449,7 @@ bool IrEmitter::is_imm32(Id id, unsigned bits, std::int64_t& value) const {
     return false;
   }
   value = bits == 32 ? static_cast<std::int32_t>(f_.value(id)) : static_cast<std::int64_t>(f_.value(id));
-  return value == static_cast<std::int32_t>(value);
+  return value == static_cast<std::int32_t>(value) && !targets_.blinder.hides(value);
 }
 
 /// Register, spill slot, the memory of a folded load, or an immediate operand.

@@ -15,6 +15,7 @@
 #include <kiln/ir.h>
 #include <kiln/ir_memory.h>
 
+#include "blinding.h"
 #include "jit_code.h"
 #include "placed_function.h"
 #include "x86_registers.h"
@@ -27,6 +28,7 @@ struct IrTargets {
   const std::vector<asmjit::Label>& functions;  ///< of the same program
   const std::vector<asmjit::Label>& bodies;
   asmjit::Label body_table;
+  Blinder& blinder;
   bool has_bmi2 = false;
   bool has_movbe = false;
   bool has_crc32 = false;

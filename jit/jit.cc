@@ -65,7 +65,7 @@ Result<JitOptions> options_from(const JitSettings& settings) {
   } else if (!settings.processor.empty()) {
     return Error{Errc::kUsage, fmt::format("no processor '{}': there are x86-64 and aarch64", settings.processor)};
   }
-  return JitOptions{.processor = processor, .optimise = settings.optimise, .passes = *passes};
+  return JitOptions{.processor = processor, .harden = settings.harden, .perf_map = settings.perf_map, .optimise = settings.optimise, .passes = *passes};
 }
 
 class Jit final : public CpuEngine {

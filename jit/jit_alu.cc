@@ -12,9 +12,9 @@ using asmjit::imm;
 
 void JitEmitter::alu(const CodeInsn& insn) {
   const bool is64 = is_64_bit(insn.op);
-  const bool by_imm = insn.form == Form::kAluImm;
   const Gp dst = host_register(insn.dst, is64);
-  const Gp src = host_register(insn.src, is64);
+  Gp src = host_register(insn.src, is64);
+  const bool by_imm = insn.form == Form::kAluImm && !hidden(insn, is64, src);
   switch (insn.op) {
 #define KILN_CASES(NAME)  \
   case Op::NAME##64_IMM:  \
@@ -183,7 +183,7 @@ void JitEmitter::divide(const CodeInsn& insn, bool is64) {
   const Gp dst = host_register(insn.dst, is64), divisor = wide(x86::r11);
   const asmjit::Label zero = as_.newLabel(), minus_one = as_.newLabel(), done = as_.newLabel();
   if (insn.form == Form::kAluImm) {
-    as_.mov(divisor, imm(insn.imm));
+    load_constant(x86::r11, is64 ? static_cast<std::uint64_t>(std::int64_t{insn.imm}) : static_cast<std::uint32_t>(insn.imm));
   } else {
     as_.mov(divisor, host_register(insn.src, is64));
   }

@@ -16,7 +16,7 @@
 
 namespace kiln {
 
-/// Pages that are filled while writable and then become executable, for good.
+/// Pages that are filled while writable and then become executable, for good. A page on either side can't be touched.
 class CodePages {
  public:
   CodePages() = default;
@@ -33,7 +33,7 @@ class CodePages {
 
  private:
   std::byte* data_ = nullptr;
-  std::size_t bytes_ = 0;
+  std::size_t bytes_ = 0;  ///< the guard pages included
 };
 
 /// All programs of an object as machine code. The programs and the arena outlive it.
@@ -45,6 +45,7 @@ struct JitCode {
   /// Runs a function from within a helper, R10 = machine->callee_stack. \param function  of `functions`.
   std::uint64_t (*invoke)(MachineState* machine, const void* function, const FunctionArguments* arguments) = nullptr;
   std::vector<MapView> views;  ///< of all maps, as emitted code passes them on
+  std::vector<const void*> bodies;  ///< by program: where it begins
   std::vector<std::vector<const void*>> functions;  ///< by program and number, as emitted code calls them
 };
 
@@ -64,6 +65,8 @@ enum class Processor { kHost, kX86_64, kAArch64 };
 struct JitOptions {
   Processor processor = Processor::kHost;
   bool use_bmi2 = true;            ///< three-operand shifts, if the processor has them
+  bool harden = false;             ///< the program's constants don't stand in the code (blinding.h)
+  bool perf_map = false;           ///< names of functions go to /tmp/perf-PID.map, for perf
   bool optimise = true;            ///< false: translate one to one, also with Facts
   ir::PassSet passes = {};
   std::string* listing = nullptr;  ///< receives the assembly, with the BPF instructions as comments

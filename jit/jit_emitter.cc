@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The frame of the emitted code: entry, functions, jumps, calls, exit, and the way out on a fault.
+// The frame of the emitted code: programs, functions, instructions, jumps. Entry and faults are in jit_entry.cc, calls in jit_calls.cc.
 #include "jit_emitter.h"
 
 #include <algorithm>
@@ -10,7 +10,6 @@
 #include <kiln/disasm.h>
 
 #include "ir_emitter.h"
-#include "kfuncs.h"
 
 namespace kiln {
 
@@ -18,38 +17,6 @@ namespace x86 = asmjit::x86;
 using asmjit::imm;
 
 namespace {
-
-// What emitted code calls in C++. They return; they never throw.
-
-/// False: the access is not allowed, and the machine is `faulted`. `access`: bytes, bit 8 set for a store.
-bool check_access_slow(MachineState* machine, std::uint64_t address, std::uint32_t access, std::uint32_t slot) {
-  HelperRuntime& m = runtime(machine);
-  const std::uint64_t bytes = access & 0xff;
-  const Access kind = (access & 0x100) != 0 ? Access::kWrite : Access::kRead;
-  m.slot = slot;
-  if (m.memory.checked(address, bytes, kind) != nullptr) {
-    return true;
-  }
-  m.fault(m.memory.explain(address, bytes, kind));
-  return false;
-}
-
-void runaway(MachineState* machine) {
-  runtime(machine).fault(fmt::format("runaway: {} jumps back and calls without an end", kInstructionBudget));
-}
-
-void too_deep(MachineState* machine) {
-  runtime(machine).fault(fmt::format("call of a function while {} are active", kMaxCallFrames));
-}
-
-CallxTarget resolve_callx_slow(std::uint64_t value, const Code* code, MachineState* machine) {
-  return resolve_callx(value, *code, runtime(machine));
-}
-
-template <typename Function>
-asmjit::Imm address_of(Function* function) {
-  return imm(reinterpret_cast<std::uint64_t>(function));
-}
 
 constexpr x86::Gp kRegistersByNumber[kRegisters] = {x86::rax, x86::rdi, x86::rsi, x86::rdx, x86::rcx, x86::r8,
                                                     x86::rbx, x86::r13, x86::r14, x86::r15, x86::rbp};
@@ -69,7 +36,7 @@ bool is_64_bit(Op op) {
 }
 
 JitEmitter::JitEmitter(const JitInput& input, const JitOptions& options, const std::vector<MapView>& views, asmjit::CodeHolder& holder)
-    : ProgramEmitter(input, options, views), as_(&holder) {
+    : ProgramEmitter(input, options, views), blinder_(options.harden), as_(&holder) {
   bmi2_ = options.use_bmi2 && asmjit::CpuInfo::host().features().x86().hasBMI2();
 }
 
@@ -93,60 +60,6 @@ Result<void> JitEmitter::emit() {
   emit_fault_paths();
   emit_tables();
   return {};
-}
-
-/// From C++ into emitted code; leave_ is the way back, also out of the midst of it. Entries nest: each has
-/// its own place to unwind to on a fault.
-void JitEmitter::enter_from_host() {
-  for (const x86::Gp& reg : {x86::rbx, x86::rbp, x86::r12, x86::r13, x86::r14, x86::r15}) {
-    as_.push(reg);
-  }
-  as_.mov(x86::r12, x86::rdi);
-  as_.push(KILN_MACHINE(host_stack));
-  as_.push(x86::r12);  // a body keeps no register
-  as_.sub(x86::rsp, 8);
-  as_.mov(KILN_MACHINE(host_stack), x86::rsp);
-}
-
-void JitEmitter::emit_entry_to(const asmjit::Label& enter, const asmjit::Label& body) {
-  as_.bind(enter);
-  enter_from_host();
-  as_.mov(x86::rbp, KILN_MACHINE(stack_top));
-  as_.mov(x86::rdi, KILN_MACHINE(r1));
-  as_.mov(x86::rsi, KILN_MACHINE(r2));
-  as_.call(body);
-}
-
-/// JitCode::invoke.
-void JitEmitter::emit_invoke() {
-  as_.bind(invoke_);
-  enter_from_host();
-  as_.mov(x86::rbp, KILN_MACHINE(callee_stack));
-  as_.mov(x86::rax, x86::rsi);
-  as_.mov(x86::r10, x86::rdx);
-  for (unsigned argument = 0; argument < FunctionArguments().size(); ++argument) {
-    as_.mov(host_register(argument + 1), x86::qword_ptr(x86::r10, static_cast<std::int32_t>(8 * argument)));
-  }
-  as_.call(x86::rax);
-  as_.jmp(leave_);
-}
-
-void JitEmitter::emit_entry() {
-  const asmjit::Label empty = as_.newLabel();
-  emit_entry_to(enter_empty_, empty);
-  as_.jmp(leave_);
-  as_.bind(empty);
-  as_.mov(x86::eax, imm(1));
-  as_.ret();
-  emit_entry_to(enter_, bodies_[input_.entry]);
-  as_.bind(leave_);
-  as_.add(x86::rsp, 8);
-  as_.pop(x86::r12);
-  as_.pop(KILN_MACHINE(host_stack));
-  for (const x86::Gp& reg : {x86::r15, x86::r14, x86::r13, x86::r12, x86::rbp, x86::rbx}) {
-    as_.pop(reg);
-  }
-  as_.ret();
 }
 
 void JitEmitter::emit_program(std::uint32_t program) {
@@ -175,6 +88,7 @@ bool JitEmitter::emit_optimised(std::uint32_t program) {
     return false;
   }
   const IrTargets targets{.program = program, .functions = functions_[program], .bodies = bodies_, .body_table = body_table_,
+                          .blinder = blinder_,
                           .has_bmi2 = bmi2_, .has_movbe = features.hasMOVBE(), .has_crc32 = features.hasSSE4_2()};
   for (std::uint32_t number = 0; number < functions->size(); ++number) {
     as_.align(asmjit::AlignMode::kCode, 16);
@@ -303,14 +217,15 @@ void JitEmitter::jump(const CodeInsn& insn) {
   }
   const bool is64 = is_64_bit(insn.op);
   const x86::Gp dst = host_register(insn.dst, is64);
-  const bool by_imm = insn.form == Form::kJmpImm;
+  Gp src = host_register(insn.src, is64);
+  const bool by_imm = insn.form == Form::kJmpImm && !hidden(insn, is64, src);
   const std::string_view condition = isa_table()[static_cast<std::size_t>(insn.op)].text;
   if (condition == "&") {
-    by_imm ? as_.test(dst, imm(insn.imm)) : as_.test(dst, host_register(insn.src, is64));
+    by_imm ? as_.test(dst, imm(insn.imm)) : as_.test(dst, src);
     as_.jnz(target);
     return;
   }
-  by_imm ? as_.cmp(dst, imm(insn.imm)) : as_.cmp(dst, host_register(insn.src, is64));
+  by_imm ? as_.cmp(dst, imm(insn.imm)) : as_.cmp(dst, src);
   static constexpr struct {
     std::string_view text;
     x86::CondCode code;
@@ -343,187 +258,6 @@ void JitEmitter::stop_if_faulted() {
   if (checked()) {
     as_.cmp(KILN_MACHINE(faulted), 0);
     as_.jne(fault_);
-  }
-}
-
-// ---- calls -------------------------------------------------------------------------------------
-
-void JitEmitter::call_helper(std::uint32_t number) {
-  if (checked()) {
-    note_slot();
-  }
-  if (calls_functions(number)) {
-    as_.lea(x86::r9, x86::ptr(x86::rbp, -static_cast<std::int32_t>(where_.function->frame_bytes)));
-    as_.mov(KILN_MACHINE(callee_stack), x86::r9);
-    as_.mov(KILN_MACHINE(program), imm(where_.program));
-  }
-  as_.mov(x86::r9, x86::r12);
-  as_.call(address_of(helper_function(number)));
-  stop_if_faulted();
-  if (number == kTailCallHelper) {
-    tail_call();
-  }
-}
-
-void JitEmitter::call_kfunc(std::uint32_t row) {
-  if (checked()) {
-    note_slot();
-  }
-  as_.mov(x86::r9, x86::r12);
-  as_.call(address_of(kfunc_function(row)));
-  stop_if_faulted();
-}
-
-/// How often it may still be passed is the word at the top of the function's host stack.
-void JitEmitter::may_goto(const CodeInsn& insn) {
-  as_.sub(x86::qword_ptr(x86::rsp), 1);
-  as_.js(slot_label(insn.target));
-  if (checked()) {
-    count_down();
-  }
-}
-
-/// rax holds the program to go on with, plus one; 0: none.
-void JitEmitter::tail_call() {
-  const asmjit::Label none = as_.newLabel();
-  as_.test(x86::rax, x86::rax);
-  as_.jz(none);
-  as_.lea(x86::r10, x86::ptr(body_table_));
-  as_.mov(x86::rdi, KILN_MACHINE(r1));
-  const x86::Mem body = x86::qword_ptr(x86::r10, x86::rax, 3, -8);
-  if (in_body()) {
-    as_.add(x86::rsp, 8);
-    as_.jmp(body);
-  } else {
-    as_.push(x86::rbp);  // a body keeps nothing
-    as_.push(x86::r12);
-    as_.call(body);
-    as_.pop(x86::r12);
-    as_.pop(x86::rbp);
-    exit_function();
-  }
-  as_.bind(none);
-}
-
-void JitEmitter::call_function(std::uint32_t number) {
-  if (checked()) {
-    count_down();
-    as_.cmp(KILN_MACHINE(call_depth), kMaxCallFrames - 1);
-    as_.jae(too_deep_);
-    as_.inc(KILN_MACHINE(call_depth));
-  }
-  as_.sub(x86::rbp, imm(where_.function->frame_bytes));
-  as_.call(functions_[where_.program][number]);
-  as_.add(x86::rbp, imm(where_.function->frame_bytes));
-  if (checked()) {
-    as_.dec(KILN_MACHINE(call_depth));
-  }
-}
-
-/// r11 holds the number of the function.
-void JitEmitter::call_indirect() {
-  if (checked()) {
-    count_down();
-    as_.cmp(KILN_MACHINE(call_depth), kMaxCallFrames - 1);
-    as_.jae(too_deep_);
-    as_.inc(KILN_MACHINE(call_depth));
-  }
-  as_.sub(x86::rbp, imm(where_.function->frame_bytes));
-  as_.lea(x86::r10, x86::ptr(function_tables_[where_.program]));
-  as_.call(x86::qword_ptr(x86::r10, x86::r11, 3));
-  as_.add(x86::rbp, imm(where_.function->frame_bytes));
-  if (checked()) {
-    as_.dec(KILN_MACHINE(call_depth));
-  }
-}
-
-void JitEmitter::callx(const CodeInsn& insn) {
-  const x86::Gp saved[] = {x86::rdi, x86::rsi, x86::rdx, x86::rcx, x86::r8, x86::r8};  // six, to stay aligned
-  if (checked()) {
-    note_slot();
-  }
-  as_.mov(x86::r10, host_register(insn.dst));
-  for (const x86::Gp& reg : saved) {
-    as_.push(reg);
-  }
-  as_.mov(x86::rdi, x86::r10);
-  as_.mov(x86::rsi, imm(reinterpret_cast<std::uint64_t>(where_.code)));
-  as_.mov(x86::rdx, x86::r12);
-  as_.call(address_of(&resolve_callx_slow));
-  as_.mov(x86::r10, x86::rax);
-  as_.mov(x86::r11, x86::rdx);
-  for (std::size_t i = std::size(saved); i-- > 0;) {
-    as_.pop(saved[i]);
-  }
-  as_.cmp(KILN_MACHINE(faulted), 0);
-  as_.jne(fault_);
-  const asmjit::Label local = as_.newLabel(), done = as_.newLabel();
-  as_.test(x86::r10, x86::r10);
-  as_.jz(local);
-  as_.mov(x86::r9, x86::r12);
-  as_.call(x86::r10);
-  stop_if_faulted();
-  as_.jmp(done);
-  as_.bind(local);
-  call_indirect();
-  as_.bind(done);
-}
-
-void JitEmitter::exit_function() {
-  if (in_body()) {
-    as_.add(x86::rsp, 8);
-  } else {
-    restore_registers();
-  }
-  as_.ret();
-}
-
-// ---- out of line -------------------------------------------------------------------------------
-
-void JitEmitter::emit_fault_paths() {
-  // Callers come here from different depths; all that is needed of the host stack is its alignment.
-  for (const auto& [label, function] : {std::pair{runaway_, &runaway}, std::pair{too_deep_, &too_deep}}) {
-    as_.bind(label);
-    as_.mov(x86::rdi, x86::r12);
-    as_.call(address_of(function));
-    as_.jmp(fault_);
-  }
-  as_.bind(fault_);
-  as_.mov(x86::rsp, KILN_MACHINE(host_stack));
-  as_.xor_(x86::eax, x86::eax);
-  as_.jmp(leave_);
-
-  // check_: r9 the address, r10d the access, r11d the slot. Keeps every BPF register.
-  const x86::Gp saved[] = {x86::rax, x86::rdi, x86::rsi, x86::rdx, x86::rcx, x86::r8, x86::r9};
-  as_.bind(check_);
-  for (const x86::Gp& reg : saved) {
-    as_.push(reg);
-  }
-  as_.mov(x86::rdi, x86::r12);
-  as_.mov(x86::rsi, x86::r9);
-  as_.mov(x86::edx, x86::r10d);
-  as_.mov(x86::ecx, x86::r11d);
-  as_.call(address_of(&check_access_slow));
-  as_.test(x86::al, x86::al);
-  for (std::size_t i = std::size(saved); i-- > 0;) {
-    as_.pop(saved[i]);
-  }
-  as_.jz(fault_);
-  as_.ret();
-}
-
-void JitEmitter::emit_tables() {
-  as_.align(asmjit::AlignMode::kData, 8);
-  as_.bind(body_table_);
-  for (std::size_t program = 0; program < input_.programs.size(); ++program) {
-    const bool runs = !input_.programs[program].insns.empty();
-    as_.embedLabel(runs ? bodies_[program] : fault_);  // helper_tail_call never yields one that can't run
-  }
-  for (std::size_t program = 0; program < input_.programs.size(); ++program) {
-    as_.bind(function_tables_[program]);
-    for (const asmjit::Label& function : functions_[program]) {
-      as_.embedLabel(function);
-    }
   }
 }
 

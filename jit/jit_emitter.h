@@ -19,6 +19,7 @@
 
 #include <asmjit/x86.h>
 
+#include "blinding.h"
 #include "program_emitter.h"
 
 namespace kiln {
@@ -78,6 +79,7 @@ class JitEmitter final : public ProgramEmitter {
   void load_wide(const CodeInsn& insn);
   void load_packet(const CodeInsn& insn);
   void load_constant(const Gp& to, std::uint64_t value);
+  bool hidden(const CodeInsn& insn, bool is64, Gp& in);
 
   // Arithmetic (jit_alu.cc).
   void alu(const CodeInsn& insn);
@@ -90,6 +92,7 @@ class JitEmitter final : public ProgramEmitter {
   bool checked() const { return !where_.code->verified; }
   asmjit::Label slot_label(std::uint32_t slot) const { return labels_[where_.program][slot]; }
 
+  Blinder blinder_;
   asmjit::x86::Assembler as_;
   bool bmi2_;
   Where where_;

@@ -20,12 +20,16 @@ bool is_load(const CodeInsn& insn) { return insn.form == Form::kLoad || insn.for
 
 }  // namespace
 
-void JitEmitter::load_constant(const Gp& to, std::uint64_t value) {
-  if (value <= 0xffff'ffff) {
-    as_.mov(to.r32(), imm(value));
-  } else {
-    as_.mov(to, imm(value));
+void JitEmitter::load_constant(const Gp& to, std::uint64_t value) { blinder_.load(as_, to, value); }
+
+/// Whether the immediate must not appear; then it is in r11, and so `in`.
+bool JitEmitter::hidden(const CodeInsn& insn, bool is64, Gp& in) {
+  if (!blinder_.hides(insn.imm)) {
+    return false;
   }
+  load_constant(x86::r11, is64 ? static_cast<std::uint64_t>(std::int64_t{insn.imm}) : static_cast<std::uint32_t>(insn.imm));
+  in = is64 ? Gp(x86::r11) : Gp(x86::r11d);
+  return true;
 }
 
 /// Programs without Facts only: leaves through fault_ unless the access is allowed.
@@ -45,6 +49,10 @@ void JitEmitter::load_store(const CodeInsn& insn) {
   const x86::Mem from = operand(insn.src, insn, bytes), to = operand(insn.dst, insn, bytes);
   const Gp& dst = host_register(insn.dst);
   const Gp& src = host_register(insn.src);
+  if (Gp hidden_value; !is_load(insn) && insn.form == Form::kStoreImm && hidden(insn, true, hidden_value)) {
+    as_.mov(to, bytes == 8 ? Gp(x86::r11) : bytes == 4 ? Gp(x86::r11d) : bytes == 2 ? Gp(x86::r11w) : Gp(x86::r11b));
+    return;
+  }
   switch (insn.op) {
     case Op::LDXB:
     case Op::LDXH:
@@ -192,9 +200,10 @@ void JitEmitter::load_packet(const CodeInsn& insn) {
     note_slot();
   }
   if (indirect) {
-    as_.lea(x86::rsi, x86::Mem(host_register(insn.src), insn.imm));
+    Gp offset;
+    as_.lea(x86::rsi, hidden(insn, true, offset) ? x86::Mem(host_register(insn.src), offset, 0, 0) : x86::Mem(host_register(insn.src), insn.imm));
   } else {
-    as_.mov(x86::rsi, imm(insn.imm));
+    load_constant(x86::rsi, static_cast<std::uint64_t>(std::int64_t{insn.imm}));
   }
   as_.mov(x86::rdi, host_register(6));
   as_.mov(x86::edx, imm(access_bytes(isa_table()[static_cast<std::size_t>(insn.op)].opcode)));

@@ -3,8 +3,13 @@
 // What only the JIT has: memory that is never writable and executable, the shifts of older processors, the listing.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <cstdio>
+#include <cstring>
 #include <fstream>
+#include <iterator>
+#include <optional>
 
 #include <fmt/format.h>
 #include <kiln/cpu_engines.h>
@@ -92,6 +97,105 @@ TEST(Jit, WritableOrExecutableNeverBoth) {
     }
   }
   EXPECT_TRUE(found);
+}
+
+/// Right before and right behind the code lie pages that can't be touched.
+TEST(Jit, CodeLiesBetweenGuardPages) {
+  const std::vector<Code> programs = decoded("r0 = 2\nexit\n");
+  MapSet maps;
+  auto code = emit_code({.programs = programs, .entry = 0, .maps = maps}, {});
+  ASSERT_TRUE(code) << code.error().message;
+  const auto first = reinterpret_cast<std::uintptr_t>(code->pages.data());
+  std::ifstream lines("/proc/self/maps");
+  std::uintptr_t before = 0, behind = 0, end_of_code = 0;
+  for (std::string line; std::getline(lines, line);) {
+    unsigned long long start = 0, end = 0;
+    char modes[5] = {};
+    ASSERT_EQ(std::sscanf(line.c_str(), "%llx-%llx %4s", &start, &end, modes), 3);
+    end_of_code = start == first ? end : end_of_code;
+    if (std::string(modes) == "---p") {
+      before += end == first ? 1 : 0;
+      behind += end_of_code != 0 && start == end_of_code ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(before, 1u);
+  EXPECT_EQ(behind, 1u);
+}
+
+constexpr const char* kManyConstants =
+    "r0 = 0x5eed0001\nr0 += 0x5eed0002\nr0 ^= 0x5eed0003\nr0 *= 0x5eed0005\nr1 = 0x5eed0006a1b2c3d4 ll\nr0 -= r1\nr0 |= 0x5eed0007\n"
+    "r0 &= -0x5eed0008\nw0 -= 0x5eed0009\n*(u64 *)(r10 -8) = 0x5eed000a\n*(u32 *)(r10 -16) = 0x5eed000b\n*(u16 *)(r10 -24) = 0x5eed\n"
+    "r2 = *(u64 *)(r10 -8)\nr0 ^= r2\nw2 = *(u32 *)(r10 -16)\nr0 += r2\nw3 = *(u16 *)(r10 -24)\nr0 += r3\nif r0 == 0x5eed000c goto out\n"
+    "if w0 > 0x5eed000d goto out\nif r0 & 0x5eed000e goto out\nr0 /= 0x5eed000f\nr0 += -77777\nout:\nr1 = r0\nr1 >>= 32\nw0 ^= w1\nexit\n";
+
+/// Whether any four bytes of the code are one of the constants above, or the upper half of a long one.
+bool shows_constants(const JitCode& code, std::size_t bytes) {
+  for (std::size_t at = 0; at + 4 <= bytes; ++at) {
+    u32 word = 0;
+    std::memcpy(&word, code.pages.data() + at, sizeof(word));
+    if ((word >> 16 == 0x5eed && (word & 0xffff) < 0x20) || word == 0xa1b2c3d4 || word >> 16 == 0xa112) {
+      return true;
+    }
+  }
+  return false;
+}
+
+TEST(Jit, HardenedCodeHidesConstants) {
+  auto insns = assemble(kManyConstants);
+  ASSERT_TRUE(insns) << insns.error().message;
+  Program program;
+  program.name = "constants";
+  program.subprograms.push_back({.name = "constants", .start = 0, .end = static_cast<u32>(insns->size())});
+  program.insns = std::move(*insns);
+  Facts facts;
+  facts.insns.resize(program.insns.size());
+  for (InsnFact& insn : facts.insns) {
+    insn.reachable = true;
+  }
+  facts.stack_depth = {32};
+  std::optional<u64> expected;
+  for (const bool verified : {false, true}) {
+    for (const char* passes : {"none", "all"}) {
+      for (const bool harden : {false, true}) {
+        auto decoded = decode_program(program.insns, &program, verified ? &facts : nullptr, kJit, 0);
+        ASSERT_TRUE(decoded) << decoded.error().message;
+        std::vector<Code> programs;
+        programs.push_back(std::move(*decoded));
+        auto machine = RawMachine::make({}, AddressSpaceKind::kHost);
+        ASSERT_TRUE(machine);
+        HelperRuntime& runtime = (*machine)->runtime();
+        const std::span<const Facts> given = verified ? std::span(&facts, 1) : std::span<const Facts>();
+        auto code = emit_code({.programs = programs, .entry = 0, .maps = runtime.maps, .facts = given},
+                              {.harden = harden, .passes = *ir::PassSet::parse(passes)});
+        ASSERT_TRUE(code) << code.error().message;
+        const u64 r0 = code->enter(&runtime);
+        ASSERT_EQ(runtime.faulted, 0u) << runtime.fault_message;
+        EXPECT_EQ(r0, expected.value_or(r0)) << verified << passes << harden;
+        expected = r0;
+        if (harden) {
+          EXPECT_FALSE(shows_constants(*code, 4096)) << verified << passes;
+        } else if (!verified || std::string(passes) == "none") {
+          EXPECT_TRUE(shows_constants(*code, 4096));  // the test can see them
+        }
+      }
+    }
+  }
+}
+
+TEST(Jit, PerfMapNamesFunctions) {
+  Object object;
+  Program& program = object.programs.emplace_back();
+  program.name = "named";
+  program.insns = *assemble("call pc+1\nexit\nr0 = 2\nexit\n");
+  program.subprograms = {{.name = "named", .start = 0, .end = 2}, {.name = "part", .start = 2, .end = 4}};
+  auto engine = make_jit({.perf_map = true});
+  const std::string path = fmt::format("/tmp/perf-{}.map", ::getpid());
+  ASSERT_TRUE(engine->load({.object = &object, .facts = {}}, 0, MapSet(), {}));
+  std::ifstream lines(path);
+  std::string all((std::istreambuf_iterator<char>(lines)), {});
+  std::remove(path.c_str());
+  EXPECT_NE(all.find(" bpf:named\n"), std::string::npos) << all;
+  EXPECT_NE(all.find(" bpf:named:part\n"), std::string::npos) << all;
 }
 
 TEST(Jit, ListingNamesTheInstructions) {

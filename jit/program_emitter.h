@@ -23,6 +23,7 @@ class ProgramEmitter {
   asmjit::Label enter_label() const { return enter_; }
   asmjit::Label enter_empty_label() const { return enter_empty_; }
   asmjit::Label invoke_label() const { return invoke_; }
+  const std::vector<asmjit::Label>& bodies() const { return bodies_; }
   const std::vector<std::vector<asmjit::Label>>& functions() const { return functions_; }
 
  protected:

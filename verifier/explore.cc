@@ -96,15 +96,20 @@ void Checker::push_branch(std::unique_ptr<State> branch) {
 
 /// One path from `s` has ended: its checkpoints have one less to wait for.
 void Checker::release(State* s) {
+  bool sweep = false;  // some retired checkpoint may have become needless
   while (s != nullptr && --s->branches == 0) {
     if (s->enters_loop) {
       LoopVisit* visit = loops_.find(*s);
       if (visit != nullptr && visit->entry == s) {
         visit->entry = nullptr;
+        sweep |= !visit->backedges.empty();
         close_loop(*visit);
       }
     }
-    State* parent = s->parent;
+    sweep |= s->retired && !loops_.is_incomplete(*s);
+    s = s->parent;
+  }
+  if (sweep) {
     std::erase_if(retired_, [this](const auto& owned) {
       const bool done = owned->branches == 0 && !loops_.is_incomplete(*owned);
       if (done) {
@@ -112,7 +117,6 @@ void Checker::release(State* s) {
       }
       return done;
     });
-    s = parent;
   }
 }
 

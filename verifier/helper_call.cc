@@ -140,6 +140,10 @@ bool Checker::release_arguments(const CallContext& call) {
 /// Rules of single helpers.
 bool Checker::check_call_rules(const CallContext& call) {
   switch (static_cast<HelperId>(call.helper->number)) {
+    case HelperId::get_retval:
+    case HelperId::set_retval:
+      return has_retval(rules_.attach) ||
+             reject("program of this type cannot use helper bpf_{}#{}", call.helper->name, call.helper->number);
     case HelperId::get_local_storage:
       if (!state().reg(2).is_null_constant()) {
         return reject("get_local_storage() doesn't support non-zero flags");

@@ -166,6 +166,15 @@ bool is_followed(HelperResult result) {
 
 }  // namespace
 
+/// \source cgroup_common_func_proto() of the kernel
+bool has_retval(AttachType attach) {
+  using A = AttachType;
+  return !is_one_of<A>(attach, {A::kCgroupInetEgress, A::kCgroupUdp4Recvmsg, A::kCgroupUdp6Recvmsg,
+                                A::kCgroupUnixRecvmsg, A::kCgroupInet4Getpeername, A::kCgroupInet6Getpeername,
+                                A::kCgroupUnixGetpeername, A::kCgroupInet4Getsockname, A::kCgroupInet6Getsockname,
+                                A::kCgroupUnixGetsockname});
+}
+
 std::string_view result_struct(HelperResult result) {
   switch (result) {
     case HelperResult::kBtfTaskTrusted: return "task_struct";

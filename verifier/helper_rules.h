@@ -36,4 +36,7 @@ bool is_gpl_compatible(std::string_view license);
 std::string_view result_struct(HelperResult result);
 std::string_view argument_struct(HelperArg arg);
 
+/// Do programs attached there have a result that others may have set?
+bool has_retval(AttachType attach);
+
 }  // namespace kiln::verifier

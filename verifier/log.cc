@@ -199,6 +199,8 @@ std::string frame_text(const State& state, u32 frame, const Object& object, u32 
       text += fmt::format(" fp-{}={}", (i + 1) * kSlotBytes, slot_text(slot, frame, object));
     }
   }
+  text += f.in_callback ? " cb" : "";
+  text += f.in_async_callback ? " async_cb" : "";
   return text;
 }
 

@@ -253,6 +253,8 @@ bool Checker::check_memory(const MemoryAccess& a) {
     const u32 size = object_.maps[static_cast<std::size_t>(reg.extra)].key_size;
     ok = a.access == Access::kWrite ? reject("write to change key R{} not allowed", a.reg)
                                     : access_region(a.reg, reg, off, a.bytes, size, false) && give_unknown();
+  } else if (reg.type == RegType::kMem && reg.has(kUntrusted)) {
+    ok = a.access == Access::kRead ? give_unknown() : reject("R{} cannot write into {}", a.reg, type_name(reg));
   } else if (reg.type == RegType::kMem && reg.has(kReadOnly) && a.access == Access::kWrite) {
     ok = reject("R{} cannot write into {}", a.reg, type_name(reg));
   } else if (reg.type == RegType::kMem) {

@@ -21,6 +21,34 @@ constexpr u64 kLoopJumps = 20, kLoopInsns = 100;
 constexpr u32 kMissFactor = 3;
 constexpr u32 kLoopMissFactor = 64;  ///< where the end of a loop is looked for
 
+/// Ids of scalars of `old` that do not cover those of `now`: what is compared later narrows all of an id.
+std::vector<u32> doubtful_ids(const State& old, const State& now) {
+  std::vector<u32> ids;
+  for (std::size_t f = 0; f < old.frames.size(); ++f) {
+    const Frame& was = old.frames[f];
+    const Frame& is = now.frames[f];
+    const auto note = [&ids](const Reg& before, const Bounds& after) {
+      if (before.is_scalar() && before.base_id() != 0 && !before.bounds.holds(after)) {
+        ids.push_back(before.base_id());
+      }
+    };
+    for (unsigned r = 0; r < kFramePointer; ++r) {
+      note(was.regs[r], is.regs[r].bounds);
+    }
+    for (std::size_t k = 0; k < was.stack.size(); ++k) {
+      const bool spill = k < is.stack.size() && is.stack[k].is_scalar_spill();
+      if (was.stack[k].is_scalar_spill()) {
+        note(was.stack[k].value, spill ? is.stack[k].value.bounds : Bounds::unknown());
+      }
+    }
+  }
+  return ids;
+}
+
+bool is_linked_to(const Reg& reg, const std::vector<u32>& ids) {
+  return reg.base_id() != 0 && std::find(ids.begin(), ids.end(), reg.base_id()) != ids.end();
+}
+
 }  // namespace
 
 /// Checkpoints that a path is compared with lie in one list: those of its slot and call site, and a few
@@ -63,13 +91,15 @@ void Checker::clean(State& s) {
 
 /// Facts recorded after `old` do not cover scalars of the current state that were not compared.
 void Checker::note_prune(const State& old) {
+  const std::vector<u32> doubtful = doubtful_ids(old, state());
   for (u32 f = 0; f < old.frames.size(); ++f) {
     const Frame& was = old.frames[f];
     const Frame& is = state().frames[f];
     const bool top = f + 1 == old.frames.size();
     u16 regs = 0;
     for (unsigned r = 0; r < kFramePointer; ++r) {
-      const bool differs = was.regs[r].is_scalar() && !was.regs[r].bounds.holds(is.regs[r].bounds);
+      const bool differs = was.regs[r].is_scalar() &&
+                           (!was.regs[r].bounds.holds(is.regs[r].bounds) || is_linked_to(was.regs[r], doubtful));
       regs = static_cast<u16>(regs | (differs ? 1u << r : 0u));
     }
     const u32 callsite = top ? 0 : old.frames[f + 1].callsite;
@@ -86,7 +116,8 @@ void Checker::note_prune(const State& old) {
       const StackSlot& before = k < was.stack.size() ? was.stack[k] : kEmpty;
       const StackSlot& now = k < is.stack.size() ? is.stack[k] : kEmpty;
       const Bounds value = now.is_scalar_spill() ? now.value.bounds : Bounds::unknown();
-      const bool scalar_differs = before.is_scalar_spill() && !before.value.bounds.holds(value);
+      const bool scalar_differs = before.is_scalar_spill() &&
+                                  (!before.value.bounds.holds(value) || is_linked_to(before.value, doubtful));
       const bool pointer_now = !before.is_spill() && now.is_spill() && now.value.is_pointer();
       slots |= scalar_differs || pointer_now ? u64{1} << k : 0;
       pointers |= pointer_now;
@@ -242,6 +273,7 @@ Checker::Visit Checker::visit() {
     const u32 factor = slot.checkpoint && old.branches > 0 ? kLoopMissFactor : kMissFactor;
     if (old.misses > old.hits * factor + factor) {
       if (old.branches > 0 || incomplete) {
+        old.retired = true;
         retired_.push_back(std::move(list[k]));
       } else {
         memory_.remove(old);

@@ -194,6 +194,10 @@ class Argument {
         break;
       default: break;
     }
+    if (source_.type == ProgramType::kTracing && target != 0 && btf_.kind(target) == BtfKind::kStruct &&
+        btf_.name(target) == "bpf_raw_tracepoint_args") {
+      return true;
+    }
     const bool registers = traced && target != 0 && btf_.kind(target) == BtfKind::kStruct && btf_.name(target) == "pt_regs";
     return target == 0 || registers || (traced && is_registers_typedef(pointed)) ||
            (btf_.kind(target) == BtfKind::kStruct && btf_.name(target) == context_struct_name(source_.type));

@@ -4,7 +4,7 @@
 //
 // Rules: the frames of any chain of calls take 512 bytes together, each rounded up; at most 8 frames;
 // a subprogram that tail-calls is entered with less than 256 bytes used, since the program called
-// starts over with what is left.
+// starts over with what is left. Functions of tracing programs that need 64 bytes or more have stacks of their own.
 #include <algorithm>
 
 #include "checker.h"
@@ -13,6 +13,19 @@ namespace kiln::verifier {
 namespace {
 
 constexpr u32 kTailCallLimit = 256;
+constexpr u32 kOwnStackBytes = 64;  ///< BPF_PRIV_STACK_MIN_SIZE
+
+/// Programs that may interrupt each other are given stacks of their own, function by function.
+bool has_own_stacks(ProgramType type) {
+  switch (type) {
+    case ProgramType::kKprobe:
+    case ProgramType::kTracepoint:
+    case ProgramType::kPerfEvent:
+    case ProgramType::kRawTracepoint:
+    case ProgramType::kTracing: return true;
+    default: return false;
+  }
+}
 
 }  // namespace
 
@@ -34,7 +47,14 @@ bool Checker::check_chain(u32 subprogram, u32 used, u32 calls, bool callback) {
   if (subprogram != 0 && sub.tail_calls && used >= kTailCallLimit) {
     return reject("tail_calls are not allowed when call stack of previous frames is {} bytes. Too large", used);
   }
-  const u32 total = used + (stack_depth_[subprogram] + kStackRound - 1) / kStackRound * kStackRound;
+  const bool tail_calls = std::any_of(structure_.subprograms.begin(), structure_.subprograms.end(),
+                                      [](const SubprogramInfo& s) { return s.tail_calls; });
+  const bool own = has_own_stacks(program_.type) && !tail_calls && stack_depth_[subprogram] >= kOwnStackBytes;
+  const u32 rounded = (stack_depth_[subprogram] + kStackRound - 1) / kStackRound * kStackRound;
+  const u32 total = used + (own ? 0 : rounded);
+  if (own && rounded > kStackBytes) {
+    return reject("stack size of subprog {} is {}. Too large", subprogram, rounded);
+  }
   if (total > kStackBytes) {
     return reject("combined stack size of {} calls is {}. Too large", calls + 1, total);
   }

@@ -226,6 +226,7 @@ struct State {
   u32 may_goto_depth = 0;    ///< turns of may_goto loops
   u32 callback_unroll_depth = 0;  ///< synchronous callbacks entered
   bool sleepable = false;
+  bool retired = false;      ///< as a checkpoint: kept for its descendants only
   bool enters_loop = false;  ///< as a checkpoint: the first in some loop (components.h)
   Held held;
   std::size_t bytes = 0;     ///< kept for later: as StateMemory counted it

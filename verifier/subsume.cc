@@ -34,8 +34,9 @@ bool covers_reg(const Reg& old_reg, const Reg& new_reg, Match match, IdMap& ids)
              old_reg.bounds.holds(new_reg.bounds) && same_ids();
     case RegType::kPacket:
     case RegType::kPacketMeta:
-      // At least as many bytes known to be there.
-      return old_reg.extra <= new_reg.extra && old_reg.off == new_reg.off &&
+      // At least as many bytes known to be there; of one that lies behind the end, the same.
+      return (old_reg.extra < 0 || new_reg.extra < 0 ? old_reg.extra == new_reg.extra : old_reg.extra <= new_reg.extra) &&
+             old_reg.off == new_reg.off &&
              old_reg.bounds.holds(new_reg.bounds) && ids.same(old_reg.id, new_reg.id);
     default:
       return old_reg.same_but_id(new_reg) && same_ids();

@@ -160,6 +160,9 @@ bool Checker::find_traced_function() {
   if (const auto* reason = std::get_if<std::string>(&found)) {
     return reject("{}", *reason);
   }
+  if (rules_.sleepable && rules_.attach == AttachType::kTraceRawTp) {
+    return reject("Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable");
+  }
   traced_ = std::get<TracedFunction>(std::move(found));
   rules_.return_range = traced_->return_range();
   return true;

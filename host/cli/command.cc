@@ -145,6 +145,8 @@ void add_speed_options(CLI::App& verb, SpeedOptions& options) {
   verb.add_option("--threads", options.threads, "hardware threads of each core that run")
       ->check(CLI::Range(1, 16));
   verb.add_option("--passes", options.passes, "of the JIT's optimiser: a,b or -a,-b, all, none");
+  verb.add_flag("--harden", options.harden, "the JIT hides the program's constants in its code (constant blinding)");
+  verb.add_flag("--perf-map", options.perf_map, "the JIT adds the names of its functions to /tmp/perf-PID.map, for perf");
   verb.add_option_function<double>(
           "--clock",
           [&options](double mhz) {

@@ -79,6 +79,7 @@ void add_disasm(CLI::App& app, int& status) {
   auto* ir = verb->add_flag("--ir", options->ir, "optimised intermediate form");
   auto* jit = verb->add_flag("--jit", options->jit, "machine code of the JIT")->excludes(ir);
   verb->add_flag("--core", options->core, "native code of the NIC's core")->excludes(ir)->excludes(jit);
+  verb->add_flag("--harden", options->jit_settings.harden, "with constants hidden in the code");
   verb->add_option("--processor", options->jit_settings.processor, "whose machine code: x86-64 or aarch64 (default: this machine's)")->needs(jit);
   verb->add_option("--passes", options->jit_settings.passes, "of the optimiser: a,b or -a,-b, all, none");
   verb->callback([options, &status] { status = disasm(*options); });

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// kiln info --helpers: the helper table, as text or JSON.
+// kiln info --helpers: the tables of helpers and of kernel functions, as text or JSON.
 #include <iostream>
 
 #include <fmt/format.h>
 
-#include <kiln/helpers.h>
+#include <kiln/kfuncs.h>
 
 #include "command.h"
 
@@ -24,14 +24,28 @@ std::vector<std::string> programs_of(const HelperInfo& helper) {
   return names;
 }
 
-std::vector<std::string> engines_of(const HelperInfo& helper) {
+std::vector<std::string> programs_of(const KfuncInfo& kfunc) {
+  std::vector<std::string> names;
+  for (unsigned i = 1; i <= kProgramTypes; ++i) {
+    if ((kfunc.programs & program_set(static_cast<ProgramType>(i))) != 0) {
+      names.emplace_back(program_type_name(static_cast<ProgramType>(i)));
+    }
+  }
+  return names;
+}
+
+std::vector<std::string> engines_of(EngineSet engines) {
   std::vector<std::string> names;
   for (const auto& [bit, name] : {std::pair{kInterp, "interp"}, {kJit, "jit"}, {kNic, "nic"}, {kKernel, "kernel"}}) {
-    if ((helper.engines & bit) != 0) {
+    if ((engines & bit) != 0) {
       names.emplace_back(name);
     }
   }
   return names;
+}
+
+std::string words(const std::vector<std::string>& programs) {
+  return programs.size() == kProgramTypes ? "all" : fmt::format("{}", fmt::join(programs, " "));
 }
 
 }  // namespace
@@ -43,7 +57,7 @@ void list_helpers(bool json) {
   }
   for (const HelperInfo& helper : helper_table()) {
     const auto programs = programs_of(helper);
-    const auto engines = engines_of(helper);
+    const auto engines = engines_of(helper.engines);
     if (json) {
       all.push_back({{"id", helper.number},
                      {"name", helper.name},
@@ -51,9 +65,20 @@ void list_helpers(bool json) {
                      {"gpl_only", helper.has(kGplOnly)},
                      {"programs", programs}});
     } else {
-      const bool every = programs.size() == kProgramTypes;
       fmt::print("{:>3}  {:<29} {:<24} {}\n", helper.number, helper.name, fmt::format("{}", fmt::join(engines, " ")),
-                 every ? "all" : fmt::format("{}", fmt::join(programs, " ")));
+                 words(programs));
+    }
+  }
+  if (!json) {
+    fmt::print("\n{:<34} {:<24} {}\n", "kernel function", "engines", "program types");
+  }
+  for (const KfuncInfo& kfunc : kfunc_table()) {
+    const auto programs = programs_of(kfunc);
+    const auto engines = engines_of(kfunc.engines);
+    if (json) {
+      all.push_back({{"kernel_function", kfunc.name}, {"engines", engines}, {"gpl_only", true}, {"programs", programs}});
+    } else {
+      fmt::print("{:<34} {:<24} {}\n", kfunc.name, fmt::format("{}", fmt::join(engines, " ")), words(programs));
     }
   }
   if (json) {

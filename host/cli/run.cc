@@ -140,7 +140,8 @@ int run(const RunOptions& options) {
     return fail(frames.error());
   }
   auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads,
-                                             .handover = options.speed.handover, .passes = options.speed.passes});
+                                             .handover = options.speed.handover, .passes = options.speed.passes, .harden = options.speed.harden,
+                                             .perf_map = options.speed.perf_map});
   if (!engine) {
     return fail(engine.error());
   }

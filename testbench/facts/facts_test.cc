@@ -64,5 +64,14 @@ TEST(Facts, HoldForBundledPrograms) {
   EXPECT_GT(totals.steps, 10000u);
 }
 
+/// Programs that once reached what was proven dead, or held a value outside of its fact.
+TEST(Facts, HoldWhereTheyOnceDidNot) {
+  FactsTotals totals;
+  for (const std::uint64_t seed : {20286616u, 20581694u, 21136374u, 21682923u, 21739183u, 21789123u, 22092805u}) {
+    const auto failure = check_seed(seed, totals);
+    EXPECT_FALSE(failure) << "seed " << seed << ": " << failure.value_or("");
+  }
+}
+
 }  // namespace
 }  // namespace kiln

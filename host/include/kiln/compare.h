@@ -26,6 +26,8 @@ struct SpeedOptions {
   std::uint32_t threads = 8;
   bool handover = true;  ///< NIC (prepare.h)
   std::string passes = "all";            ///< of the JIT's optimiser
+  bool harden = false;                   ///< JIT: the program's constants are hidden in its code
+  bool perf_map = false;                 ///< JIT: names for perf
   MeasureOptions measure;
   bool listen = false;  ///< perf event arrays have a listener in every slot (listen_to_events())
 };

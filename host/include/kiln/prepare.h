@@ -50,6 +50,8 @@ struct EngineOptions {
   std::uint32_t threads = 8;  ///< NIC, per core
   bool handover = true;       ///< NIC: the host goes on where it has no unit; else such a program is refused
   std::string passes = "all";  ///< JIT: of its optimiser, ir::PassSet::parse()
+  bool harden = false;         ///< JIT: JitSettings::harden
+  bool perf_map = false;       ///< JIT: JitSettings::perf_map
   std::string native = {};    ///< `native`: the shared object with the program compiled for this host
 };
 

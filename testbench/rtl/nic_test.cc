@@ -363,7 +363,7 @@ TYPED_TEST(Nic, Registers) {
   unsigned response = 9;
   EXPECT_EQ(nic.read(kRegID, &response), 0x4b494c4eu);
   EXPECT_EQ(response, 0u);
-  EXPECT_EQ(nic.read(kRegVERSION), 0x10001u);
+  EXPECT_EQ(nic.read(kRegVERSION), 0x10002u);
   EXPECT_EQ(nic.read(kRegCONFIG1), 4096u | NicBench<TypeParam>::kBeat * 8 << 16);
   nic.read(kRegRX_FRAMES_LO - 4, &response);
   EXPECT_NE(response, 0u) << "a read of nothing";

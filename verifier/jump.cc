@@ -97,6 +97,19 @@ std::vector<Place> Checker::collect_links(u32 id_left, u32 id_right) {
   return places;
 }
 
+/// For Facts: what is narrowed together here.
+void Checker::record_links(const std::vector<Place>& links) {
+  const State& s = state();
+  for (const Place& place : links) {
+    if (place.is_slot) {
+      facts_.record_linked_slots(insn_, s.frames[place.frame].subprogram, u64{1} << place.index);
+    } else {
+      facts_.record_linked_regs(insn_, place.frame == s.depth() ? insn_ : resumption(s, place.frame),
+                                static_cast<u16>(1u << place.index));
+    }
+  }
+}
+
 /// Gives what is known of one scalar to all that are linked with it.
 void Checker::share_bounds(State& s, const Reg& known, const std::vector<Place>& links) {
   if (!known.is_scalar() || known.id == 0) {
@@ -236,6 +249,9 @@ Step Checker::execute_branch() {
   taken->last_insn = insn_;
   taken->insn = static_cast<u32>(jump_target(d, i, insn_));
   if (narrowed.applies) {
+    if (links.size() > 1) {
+      record_links(links);
+    }
     apply(narrowed, fallen, false, links);
     apply(narrowed, *taken, true, links);
   } else {

@@ -157,11 +157,11 @@ class Checker {
   };
   Narrowed narrow_scalars(const Reg& left, const Reg& right) const;
   void apply(const Narrowed& narrowed, State& state, bool taken, const std::vector<Place>& links);
-  std::optional<bool> decide_branch(const Reg& left, const Reg& right, const Narrowed& narrowed) const;
+  std::optional<bool> decide_branch(const Reg& left, const Reg& right) const;
   Step follow(const Reg& left, const Reg& right, bool taken);
   void refine_null(State& taken);
   void resolve_null(State& state, u32 id, bool is_null);
-  std::vector<Place> collect_links(u32 id_left, u32 id_right);
+  void collect_links(u32 id, std::vector<Place>& places);
   void record_links(const std::vector<Place>& links);
   void share_bounds(State& state, const Reg& known, const std::vector<Place>& links);
 

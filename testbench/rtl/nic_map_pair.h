@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include <kiln/map_set.h>
 
 #include "nic_memory_bench.h"
@@ -22,8 +24,7 @@ using Bytes = std::vector<std::byte>;
 
 inline MapSpec spec(MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries) {
   MapSpec s;
-  s.name = "m" + std::to_string(static_cast<unsigned>(type)) + "_" + std::to_string(key) + "_" +
-           std::to_string(entries);
+  s.name = fmt::format("m{}_{}_{}", static_cast<unsigned>(type), key, entries);
   s.type = type;
   s.key_size = key;
   s.value_size = value;

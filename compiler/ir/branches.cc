@@ -223,7 +223,7 @@ class Branches {
           for (std::uint32_t i = 0; i < f_.nodes[node].count; ++i) {
             const std::uint32_t v = variable_of(f_.operands[f_.nodes[node].list + i]);
             const BlockId pred = f_.blocks[block].preds[i];
-            if (v < phis.size() && pred != id && node != phis[v]) {
+            if (v < phis.size() && pred != id) {  // of the phi itself as well, if it comes round a loop
               const Id now = variables.read_end(pred, v);
               f_.operands[f_.nodes[node].list + i] = now;
             }

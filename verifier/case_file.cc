@@ -7,6 +7,8 @@
 #include <fstream>
 #include <iostream>
 
+#include <fmt/format.h>
+
 #include <kiln/btf.h>
 #include <kiln/disasm.h>
 #include <kiln/load.h>
@@ -33,11 +35,16 @@ ProgramType type_by_name(const std::string& name) {
   return ProgramType::kUnspec;
 }
 
-/// The kernel's number of a function; 0: it has none of that name, or there is no BTF here.
-std::uint32_t kernel_function(const std::string& name) {
-  const auto types = kernel_btf();
-  return types ? (*types)->find(BtfKind::kFunc, name).value_or(0) : 0;
+/// The running kernel's types, if it has any, and the kernel functions that cases call.
+const std::shared_ptr<const Btf>& kernel_types() {
+  static const std::shared_ptr<const Btf> types = [] {
+    const auto running = kernel_btf();
+    return with_kernel_functions(running ? running->get() : nullptr);
+  }();
+  return types;
 }
+
+std::uint32_t kernel_function(const std::string& name) { return kernel_types()->find(BtfKind::kFunc, name).value_or(0); }
 
 class Reader {
  public:
@@ -76,8 +83,12 @@ class Reader {
       current_.program.section = line.substr(8);
     } else if (begins("license ")) {
       current_.license = line.substr(8);
+    } else if (line == "needs BTF") {
+      current_.needs_btf = true;
     } else if (begins("call kfunc ")) {
-      text_ += "call kernel-function#" + std::to_string(kernel_function(line.substr(11))) + "\n";
+      const std::uint32_t id = kernel_function(line.substr(11));
+      current_.kernel_function = std::max(current_.kernel_function, id);
+      text_ += fmt::format("call kernel-function#{}\n", id);
     } else {
       text_ += line + "\n";
     }
@@ -136,6 +147,12 @@ std::vector<Case> read_cases(const std::string& directory) {
   return cases;
 }
 
+bool running_kernel_is_known() {
+  constexpr const char* kSince618 = "bpf_strcasecmp";
+  const auto types = kernel_btf();
+  return types && (*types)->find(BtfKind::kFunc, kSince618).has_value();
+}
+
 Object standard_object() {
   constexpr std::uint32_t kNoPrealloc = 1, kReadOnly = 1u << 7, kWriteOnly = 1u << 8;
   Object object;
@@ -166,6 +183,7 @@ Object standard_object() {
 
 Object case_object() {
   Object object = standard_object();
+  object.kernel_types = kernel_types();
   const MapSpec more[] = {
       map("queue", MapType::kQueue, 0, 8, 4),
       map("bloom", MapType::kBloomFilter, 0, 8, 16),

@@ -3,7 +3,9 @@
 // Every case of cases/*.txt: our verdict and words, and the running kernel's beside them.
 #include <gtest/gtest.h>
 
+#include <kiln/btf.h>
 #include <kiln/disasm.h>
+#include <kiln/load.h>
 #include <kiln/verifier.h>
 
 #include "case_file.h"
@@ -21,6 +23,9 @@ class Rules : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(Rules, OursAsExpected) {
   const Case& c = all_cases()[GetParam()];
+  if (c.needs_btf && !running_kernel_is_known()) {
+    GTEST_SKIP() << "the running kernel has no BTF, or its types are older than those of Linux 6.18";
+  }
   Object object = case_object();
   object.license = c.license;
   object.programs = {c.program};
@@ -35,6 +40,9 @@ TEST_P(Rules, KernelAgrees) {
     GTEST_SKIP() << "bpf(2) is refused here";
   }
   const Case& c = all_cases()[GetParam()];
+  if (const auto types = kernel_btf(); c.kernel_function != 0 && (!types || c.kernel_function >= (*types)->count())) {
+    GTEST_SKIP() << "the running kernel lacks a function that the case calls";
+  }
   Object object = case_object();
   object.license = c.license;
   KernelJudge judge(object);

@@ -110,12 +110,19 @@ Result<void> Relocator::call(std::uint32_t slot, const Symbol& symbol) {
 /// The kernel's function or variable of that name ("name___flavour" stands for "name"); 0: it has none.
 Result<std::uint32_t> Relocator::kernel_symbol(const Symbol& symbol, const Extern& declared) {
   const auto types = kernel_types(state_);
-  if (!types) {
-    return symbol.is_weak() ? Result<std::uint32_t>(0u) : Result<std::uint32_t>(types.error());
-  }
   const std::string_view name = symbol.name.substr(0, symbol.name.find("___"));
   const BtfKind kind = declared.is_function ? BtfKind::kFunc : BtfKind::kVar;
-  return (*types)->find(kind, name).value_or(0u);
+  if (const auto id = types ? (*types)->find(kind, name) : std::nullopt) {
+    return *id;
+  }
+  if (declared.is_function && state_.options.btf_path.empty()) {
+    auto more = with_kernel_functions(types ? *types : nullptr);
+    if (const auto id = more->find(kind, name)) {
+      state_.object.kernel_types = std::move(more);  // with the ids that were given before
+      return *id;
+    }
+  }
+  return types || symbol.is_weak() ? Result<std::uint32_t>(0u) : Result<std::uint32_t>(types.error());
 }
 
 Result<void> Relocator::outside(std::uint32_t slot, const Symbol& symbol) {

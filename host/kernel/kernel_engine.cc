@@ -9,7 +9,9 @@
 #include <set>
 
 #include <kiln/address.h>
+#include <kiln/btf.h>
 #include <kiln/kernel_engine.h>
+#include <kiln/load.h>
 
 #include "kernel_access.h"
 #include "kernel_maps.h"
@@ -66,6 +68,24 @@ std::set<std::size_t> maps_of(const Program& program) {
     }
   }
   return maps;
+}
+
+/// Kernel functions are numbers in the object's kernel_types: those must be the running kernel's numbers.
+Result<void> check_functions(const Object& object, const Program& program) {
+  for (const Insn& insn : program.insns) {
+    const InsnInfo* info = find_insn(insn);
+    if (info == nullptr || info->op != Op::CALL_KFUNC || object.kernel_types == nullptr) {
+      continue;
+    }
+    const auto id = static_cast<std::uint32_t>(insn.imm);
+    const std::string_view name = id < object.kernel_types->count() ? object.kernel_types->name(id) : "";
+    const auto running = kernel_btf();
+    if (!running || (*running)->find(BtfKind::kFunc, name) != id) {
+      return Error{Errc::kUnavailable,
+                   fmt::format("program '{}': the running kernel has no function {}, or another number for it", program.name, name)};
+    }
+  }
+  return {};
 }
 
 class KernelEngine final : public Engine {
@@ -139,6 +159,7 @@ Result<void> KernelEngine::load_programs(const VerifiedObject& object, std::size
       continue;
     }
     const Program& program = object.object->programs[index];
+    KILN_TRY(check_functions(*object.object, program));
     const kernel::Types types = kernel::load_types(*object.object, program);
     kernel::Loaded loaded =
         kernel::load_program(*object.object, program, state.maps.fds(), types, 0);

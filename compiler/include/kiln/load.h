@@ -13,13 +13,17 @@
 namespace kiln {
 
 struct LoadOptions {
-  /// BTF that CO-RE relocates against, and that names kernel functions; empty: /sys/kernel/btf/vmlinux if needed
+  /// BTF that CO-RE relocates against, and that names kernel functions; empty: /sys/kernel/btf/vmlinux if needed,
+  /// with_kernel_functions() where it lacks one
   std::string btf_path;
 };
 
 /// The types of a kernel, from a file of raw BTF or an ELF file with it; empty: those of the running kernel,
 /// which are read once.
 Result<std::shared_ptr<const Btf>> kernel_btf(const std::string& path = "");
+/// Those types, ids unchanged, and behind them the functions of Linux 6.18 (kernel_functions.def) that are not among
+/// them: older kernels lack them, and our engines do not. \param types  nullptr: no kernel's.
+std::shared_ptr<const Btf> with_kernel_functions(const Btf* types);
 
 /// \errors kInput, one sentence: not an ELF, not BPF, truncated, a section or relocation that makes
 ///         no sense, an unknown map type, CO-RE without BTF. Hostile bytes never crash it.

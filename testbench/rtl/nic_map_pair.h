@@ -20,7 +20,7 @@ namespace kiln::nic_test {
 constexpr std::uint32_t kMapAddress = 0x4000'0000;
 using Bytes = std::vector<std::byte>;
 
-inline MapSpec spec(MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries) {
+inline MapSpec spec(MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries, std::uint32_t flags = 0) {
   MapSpec s;
   s.name = "m" + std::to_string(static_cast<unsigned>(type)) + "_" + std::to_string(key) + "_" +
            std::to_string(entries);
@@ -28,7 +28,7 @@ inline MapSpec spec(MapType type, std::uint32_t key, std::uint32_t value, std::u
   s.key_size = key;
   s.value_size = value;
   s.max_entries = entries;
-  s.flags = type == MapType::kLpmTrie ? 1 : 0;
+  s.flags = type == MapType::kLpmTrie ? 1 : flags;
   return s;
 }
 

@@ -30,6 +30,8 @@ constexpr RegisterFile kA64Registers = {.allocatable = kFree | kPreserved,
                                         .machine = kA64Machine,
                                         .frame = kA64Frame,
                                         .helper_machine = 5,
+                                        .scratch = 16,
+                                        .link = register_bit(kA64Link),
                                         .constraints = constraints_of};
 
 }  // namespace kiln

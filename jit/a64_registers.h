@@ -12,6 +12,8 @@
 namespace kiln {
 
 inline constexpr unsigned kA64Frame = 27, kA64Machine = 28, kA64Link = 30;
+inline constexpr unsigned kMoveScratch = 17;  ///< between two slots; 16 breaks cycles of moves
+inline constexpr unsigned kMost12 = 4095;    ///< of an immediate operand
 
 extern const RegisterFile kA64Registers;
 

@@ -19,12 +19,6 @@ constexpr std::uint32_t kWriteOnlyForPrograms = 1u << 8;  // BPF_F_WRONLY_PROG
 
 std::uint64_t host_address(const void* at) { return reinterpret_cast<std::uintptr_t>(at); }
 
-/// [address, address + size) inside [base, base + bytes), without overflow. `size` is at most 4 GiB.
-bool inside(std::uint64_t address, std::uint64_t size, std::uint64_t base, std::uint64_t bytes) {
-  const std::uint64_t offset = address - base;
-  return offset <= bytes && size <= bytes - offset;
-}
-
 /// Map types whose elements are not the program's to touch directly.
 bool opaque(MapType type) {
   return type == MapType::kProgArray || type == MapType::kArrayOfMaps || type == MapType::kHashOfMaps ||
@@ -43,14 +37,7 @@ AddressSpace::AddressSpace(FrameMemory& frame, MapSet& maps, AddressSpaceKind ki
       stack_(tagged_ ? address::kStack : host_address(frame.stack)),
       arena_(tagged_ ? address::kMap : host_address(maps.arena().data())) {}
 
-std::byte* AddressSpace::checked(std::uint64_t address, std::uint64_t size, Access access) {
-  if (inside(address, size, stack_, address::kStackBytes)) {
-    return frame_->stack + (address - stack_);
-  }
-  const FramePosition& position = frame_->position;
-  if (inside(address, size, frame_->window_address + position.meta, position.end - position.meta)) {
-    return frame_->window + (address - frame_->window_address);
-  }
+std::byte* AddressSpace::checked_elsewhere(std::uint64_t address, std::uint64_t size, Access access) {
   if ((access == Access::kRead || context_is_writable_) && inside(address, size, context(), context_bytes_)) {
     return reinterpret_cast<std::byte*>(frame_->context) + (address - context());
   }
@@ -67,11 +54,13 @@ std::byte* AddressSpace::checked(std::uint64_t address, std::uint64_t size, Acce
   if (!inside(address, size, arena_, maps_->arena().size())) {
     return nullptr;
   }
-  const std::optional<std::size_t> map = map_of_value(offset, size, access);
-  if (!map) {
+  const std::optional<MapValue> value = map_value_at(offset, size, access);
+  if (!value) {
     return nullptr;
   }
-  if (maps_->device() != nullptr && maps_->device()->holds(*map)) {
+  if (maps_->device() == nullptr || !maps_->device()->holds(value->map)) {
+    last_value_[access == Access::kWrite] = *value;
+  } else {
     fetch(static_cast<std::uint32_t>(offset), static_cast<std::uint32_t>(size), access);
   }
   return maps_->arena().data() + offset;
@@ -131,8 +120,8 @@ std::optional<std::uint32_t> AddressSpace::in_device(std::uint64_t address) cons
   if (maps_->device() == nullptr || !inside(address, 0, arena_, maps_->arena().size())) {
     return std::nullopt;
   }
-  const std::optional<std::size_t> map = map_of_value(offset, 1, Access::kRead);
-  if (!map || !maps_->device()->holds(*map)) {
+  const std::optional<MapValue> value = map_value_at(offset, 1, Access::kRead);
+  if (!value || !maps_->device()->holds(value->map)) {
     return std::nullopt;
   }
   return static_cast<std::uint32_t>(offset);
@@ -144,12 +133,17 @@ std::uint64_t AddressSpace::atomic_in_device(std::int32_t operation, std::uint32
   return maps_->device()->atomic(operation, offset, bytes, operand, compare);
 }
 
-std::optional<std::size_t> AddressSpace::map_of_value(std::uint64_t offset, std::uint64_t size, Access access) const {
+std::optional<AddressSpace::MapValue> AddressSpace::map_value_at(std::uint64_t offset, std::uint64_t size,
+                                                                  Access access) const {
+  const auto found = [&](std::size_t map, std::uint64_t start, std::uint64_t bytes) {
+    return MapValue{.address = arena_ + start, .bytes = bytes, .at = maps_->arena().data() + start, .map = map};
+  };
   for (std::size_t map = 0; map < maps_->size(); ++map) {
     const MapDescriptor& layout = maps_->descriptor(map);
     if (is_ring(maps_->spec(map).type)) {  // records lie in the ring and, where they go over its end, behind it
-      if (inside(offset, size, layout.entries, 2 * (std::uint64_t{layout.bucket_mask} + 1))) {
-        return map;
+      const std::uint64_t bytes = 2 * (std::uint64_t{layout.bucket_mask} + 1);
+      if (inside(offset, size, layout.entries, bytes)) {
+        return found(map, layout.entries, bytes);
       }
       continue;
     }
@@ -165,8 +159,9 @@ std::optional<std::size_t> AddressSpace::map_of_value(std::uint64_t offset, std:
     }
     const std::uint64_t in_entry = (offset - layout.entries) % layout.entry_stride;
     for (std::uint32_t cpu = 0; cpu < layout.cpu_count; ++cpu) {
-      if (inside(in_entry, size, layout.value_offset + std::uint64_t{cpu} * layout.value_stride, layout.value_size)) {
-        return map;
+      const std::uint64_t in_value = layout.value_offset + std::uint64_t{cpu} * layout.value_stride;
+      if (inside(in_entry, size, in_value, layout.value_size)) {
+        return found(map, offset - in_entry + in_value, layout.value_size);
       }
     }
     return std::nullopt;

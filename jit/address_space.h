@@ -9,6 +9,7 @@
 // addresses are the host's), at() is a cast.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -41,7 +42,20 @@ class AddressSpace {
     }
     return checked(address, size, access);
   }
-  std::byte* checked(std::uint64_t address, std::uint64_t size, Access access);
+  std::byte* checked(std::uint64_t address, std::uint64_t size, Access access) {
+    if (inside(address, size, stack_, address::kStackBytes)) {
+      return frame_->stack + (address - stack_);
+    }
+    const FramePosition& position = frame_->position;
+    if (inside(address, size, frame_->window_address + position.meta, position.end - position.meta)) {
+      return frame_->window + (address - frame_->window_address);
+    }
+    const MapValue& last = last_value_[access == Access::kWrite];
+    if (inside(address, size, last.address, last.bytes)) {
+      return last.at + (address - last.address);
+    }
+    return checked_elsewhere(address, size, access);
+  }
 
   /// With a device behind the maps (device.h): bytes given out for writing go there now, all of them, or
   /// of long ones what has changed. To be called after every instruction and helper.
@@ -73,8 +87,23 @@ class AddressSpace {
   void without_context() { context_bytes_ = 0; }
 
  private:
-  /// The map that has arena bytes [offset, offset + size) inside one value that `access` may touch.
-  std::optional<std::size_t> map_of_value(std::uint64_t offset, std::uint64_t size, Access access) const;
+  /// [address, address + size) inside [base, base + bytes), without overflow. `size` is at most 4 GiB.
+  static bool inside(std::uint64_t address, std::uint64_t size, std::uint64_t base, std::uint64_t bytes) {
+    const std::uint64_t offset = address - base;
+    return offset <= bytes && size <= bytes - offset;
+  }
+
+  /// A value of a map: where programs find it, where it is, and which map's it is.
+  struct MapValue {
+    std::uint64_t address = 0;
+    std::uint64_t bytes = 0;
+    std::byte* at = nullptr;
+    std::size_t map = 0;
+  };
+
+  std::byte* checked_elsewhere(std::uint64_t address, std::uint64_t size, Access access);
+  /// The one that has arena bytes [offset, offset + size), if `access` may touch it.
+  std::optional<MapValue> map_value_at(std::uint64_t offset, std::uint64_t size, Access access) const;
   std::byte* in_piece(std::uint64_t address, std::uint64_t size) const;
   void fetch(std::uint32_t offset, std::uint32_t size, Access access);
   void write_back();
@@ -97,6 +126,9 @@ class AddressSpace {
   std::uint64_t stack_ = 0;
   std::uint64_t arena_ = 0;
   std::vector<Pending> pending_;
+  /// What was read and what was written last, of maps that no device holds: programs keep to one for a while, and
+  /// where values are never changes.
+  std::array<MapValue, 2> last_value_{};
 };
 
 }  // namespace kiln

@@ -163,6 +163,11 @@ TEST_P(CpuEngines, MapValueBounds) {
   EXPECT_FALSE(with("r1 = *(u8 *)(r0 -1)\n"));
   EXPECT_TRUE(with("r1 = *(u32 *)(r0 +8)\n", MapType::kArray, true));
   EXPECT_FALSE(with("*(u32 *)(r0 +8) = 1\n", MapType::kArray, true));
+  // What was allowed just before says nothing about the next access.
+  EXPECT_TRUE(with("r1 = *(u32 *)(r0 +8)\nr1 = *(u64 *)(r0 +16)\n"));  // the next element
+  EXPECT_FALSE(with("r1 = *(u32 *)(r0 +8)\nr1 = *(u32 *)(r0 +9)\n"));
+  EXPECT_FALSE(with("*(u64 *)(r0 +4) = 1\n*(u8 *)(r0 +12) = 1\n"));
+  EXPECT_FALSE(with("r1 = *(u32 *)(r0 +8)\n*(u32 *)(r0 +8) = 1\n", MapType::kArray, true));
   auto missing = with("r1 = *(u32 *)(r0 +8)\n", MapType::kHash);
   ASSERT_TRUE(missing);
   EXPECT_EQ(missing->code, 0u);

@@ -22,7 +22,7 @@ struct Conversion {
   std::size_t width = 0;
   int length = 0;         ///< number of l's
   char kind = 0;
-  std::string extension;  ///< of a pointer: "I4", "ks", ...
+  std::string_view extension;  ///< of a pointer, a part of the format: "I4", "ks", ...
 };
 
 bool ends_word(char c) {
@@ -114,7 +114,7 @@ std::string string_at(HelperRuntime& m, std::uint64_t address) {
 }
 
 /// %pI4 10.0.0.1, %pi4 010.000.000.001, %pI6 with colons, %pi6 without.
-std::string ip_at(HelperRuntime& m, const std::string& extension, std::uint64_t address) {
+std::string ip_at(HelperRuntime& m, std::string_view extension, std::uint64_t address) {
   const std::size_t bytes = extension[1] == '4' ? 4 : 16;
   std::array<std::uint8_t, 16> ip{};
   for (std::size_t i = 0; i < bytes; ++i) {
@@ -129,7 +129,7 @@ std::string ip_at(HelperRuntime& m, const std::string& extension, std::uint64_t 
   std::string text;
   if (bytes == 4) {
     for (std::size_t i = 0; i < bytes; ++i) {
-      text += (i == 0 ? "" : ".") + (plain ? fmt::format("{}", ip[i]) : fmt::format("{:03}", ip[i]));
+      text += fmt::format("{}{:0{}}", i == 0 ? "" : ".", ip[i], plain ? 1 : 3);
     }
     return text;
   }
@@ -170,7 +170,7 @@ std::string convert(HelperRuntime& m, const Conversion& conversion, std::uint64_
     default:
       break;
   }
-  const std::string& extension = conversion.extension;
+  const std::string_view extension = conversion.extension;
   if (extension == "ks" || extension == "us") {
     return pad(conversion, string_at(m, value), false);
   }

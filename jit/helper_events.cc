@@ -4,6 +4,7 @@
 //
 // A program sees only what it returns, and that is what the kernel returns. Source: kernel/trace/bpf_trace.c
 // (__bpf_perf_event_output), net/core/filter.c (bpf_xdp_event_output, bpf_skb_event_output), Linux 6.18.
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -47,11 +48,10 @@ KILN_DEFINE_HELPER(perf_event_output) {
   if (!m.keeps_events) {
     return 0;
   }
-  Event event{.kind = EventKind::kPerf, .map = *map, .index = index, .data = {bytes, bytes + r5}};
-  const std::size_t at = event.data.size();
-  event.data.resize(at + packet_bytes);
+  Event event{.kind = EventKind::kPerf, .map = *map, .index = index, .data = std::vector<std::byte>(r5 + packet_bytes)};
+  std::copy_n(bytes, r5, event.data.data());
   if (packet_bytes != 0) {
-    m.load_packet(0, std::span(event.data).subspan(at));
+    m.load_packet(0, std::span(event.data).subspan(r5));
   }
   m.record(std::move(event));
   return 0;

@@ -75,13 +75,13 @@ std::uint64_t HelperRuntime::lend(std::span<const std::byte> bytes) {
   return memory.object(at);
 }
 
-std::uint64_t HelperRuntime::allocate(std::uint64_t type) {
+std::uint64_t HelperRuntime::allocate(std::uint64_t type_id) {
   constexpr std::size_t kAlign = 8;
-  const auto id = static_cast<std::uint32_t>(type);
+  const auto id = static_cast<std::uint32_t>(type_id);
   const std::optional<std::uint32_t> size =
-      types != nullptr && type < types->count() ? types->size_of(id) : std::nullopt;
+      types != nullptr && type_id < types->count() ? types->size_of(id) : std::nullopt;
   if (!size) {
-    return fault(fmt::format("bpf_obj_new() of type {}, which the object does not have", type));
+    return fault(fmt::format("bpf_obj_new() of type {}, which the object does not have", type_id));
   }
   const std::size_t bytes = (std::size_t{*size} + kAlign - 1) / kAlign * kAlign;
   if (bytes > kHeapBytes - allocated) {

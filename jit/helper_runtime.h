@@ -33,7 +33,7 @@ struct MachineState {
   std::uint64_t r2 = 0;
   std::uint64_t host_stack = 0;     ///< JIT: where to unwind to on a fault
   std::uint64_t callee_stack = 0;   ///< R10 of a function that the helper under way may call
-  std::int64_t budget = 0;          ///< jumps back and calls left before the run counts as a runaway
+  std::int64_t budget = 0;          ///< JIT: jumps back and calls left before the run counts as a runaway
   std::uint32_t slot = 0;           ///< for messages: the instruction being executed
   std::uint32_t program = 0;        ///< ... and its program; tail calls change it. Good whenever callee_stack is
   std::uint32_t call_depth = 0;     ///< local calls under way (JIT without Facts)
@@ -137,9 +137,9 @@ struct HelperRuntime : MachineState {
   void give_back(std::size_t bytes) { lent -= bytes; }
   std::size_t lent = 0;
 
-  /// Zeroed memory of a program's own until give_object_back(), which all of them need. \param type  BTF id of a
+  /// Zeroed memory of a program's own until give_object_back(), which all of them need. \param type_id  BTF id of a
   /// struct of the object. \return its address; 0: there is no room.
-  std::uint64_t allocate(std::uint64_t type);
+  std::uint64_t allocate(std::uint64_t type_id);
   void give_object_back();
   const Btf* types = nullptr;  ///< the object's own, if it has any
   std::size_t allocated = 0, allocations = 0;  ///< bytes, objects that are there

@@ -2,7 +2,8 @@
 //
 // The interpreter proper: registers, a call stack and one big switch over isa.def's rows.
 //
-// It knows no engines: interp.cc and raw.cc give it programs and a machine state.
+// It knows no engines: interp.cc and raw.cc give it programs and a machine state. interp_machine.cc starts, leaves
+// and enters runs; interp_step.cc has what each instruction does; interp_calls.cc the calls among them.
 #pragma once
 
 #include <array>
@@ -35,8 +36,8 @@ class InterpMachine final : public FunctionCaller {
   /// Goes on at state.pc, with its registers and callers; everything else of a state is the runtime's.
   /// As run(). REQUIRES: checked by check_state().
   Result<std::uint64_t> resume(const RunState& state);
-  /// Runs `insns` instructions from the start and gives registers, callers and slot.
-  /// \errors kFault; kUsage if the program has ended by then.
+  /// Runs `insns` instructions from the start and gives registers, callers and slot. Those of a helper's callbacks
+  /// are part of its call. \errors kFault; kUsage if the program has ended by then.
   Result<RunState> suspend(std::uint32_t entry, std::uint64_t insns);
   /// \errors kInput if the state names programs or slots that are not there.
   Result<void> check_state(const RunState& state) const;
@@ -54,21 +55,30 @@ class InterpMachine final : public FunctionCaller {
     std::uint32_t may_goto_left = kMaxLoops;
   };
 
-  enum class Next : std::uint8_t { kGoOn, kExit, kStop };
+  /// How steps went: a function returned to a caller or the next instruction follows; the program ended; a fault;
+  /// as many instructions as there may be.
+  enum class Next : std::uint8_t { kGoOn, kExit, kFault, kLimit };
 
   void begin(std::uint32_t entry);
   Result<std::uint64_t> go_on();
-  Next step_once();
-  /// Steps until the program ends, or until no more than `depth` callers wait. \return kExit, kGoOn or kStop.
-  Next run_until(std::size_t depth);
-  Next step();
-  void alu(const CodeInsn& insn);
-  void alu_unary(const CodeInsn& insn);
-  bool jump_taken(const CodeInsn& insn) const;
-  bool load_store(const CodeInsn& insn);
+  /// From pc_ on, until the program ends, a return leaves `depth` callers, or executed_ is limit_.
+  Next steps(std::size_t depth);
+  template <bool kObserved>
+  Next observed_steps(std::size_t depth);
+
+  // What instructions do. `op` is constant wherever they are used, and so decides at compile time.
+  void alu(Op op, const CodeInsn& insn, std::uint64_t src);
+  void alu_unary(Op op, const CodeInsn& insn);
+  bool jump_taken(Op op, const CodeInsn& insn, std::uint64_t src) const;
+  bool load_store(Op op, Form form, unsigned bytes, const CodeInsn& insn);
   void atomic(const CodeInsn& insn, std::byte* at, std::uint64_t address);
-  Next load_packet(const CodeInsn& insn);
   void load_wide(const CodeInsn& insn);
+  template <Op op, Form form, unsigned bytes>
+  const CodeInsn* follow(const CodeInsn* at, const CodeInsn* first);
+
+  /// Instructions that go elsewhere, or ask a helper: they read and set pc_.
+  Next transfer(const CodeInsn& insn);
+  Next load_packet(const CodeInsn& insn);
   void may_goto(const CodeInsn& insn);
   void go_round();
   Next call_helper(std::uint32_t number);
@@ -76,7 +86,8 @@ class InterpMachine final : public FunctionCaller {
   Next call_function(const Function& callee);
   Next callx(std::uint64_t value);
   Next leave_function();
-  void observe(std::uint32_t pc) const;
+
+  void observe(std::uint32_t pc) const { (*observer_)(InterpState{.program = program_, .pc = pc, .regs = r_}); }
   Error faulted() const;
 
   const std::vector<Code>& programs_;
@@ -89,6 +100,7 @@ class InterpMachine final : public FunctionCaller {
   Registers r_{};
   std::vector<Caller> callers_;
   std::uint64_t executed_ = 0;
+  std::uint64_t limit_ = 0;  ///< of executed_: there the run counts as a runaway
 };
 
 }  // namespace kiln

@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 #include <kiln/disasm.h>
 
-#include "ir_emitter.h"
+#include "x86_function.h"
 
 namespace kiln {
 
@@ -45,11 +45,8 @@ Result<void> JitEmitter::emit() {
   for (asmjit::Label* label : {&leave_, &fault_, &check_, &runaway_, &too_deep_}) {
     *label = as_.newLabel();
   }
-  for (const Code& code : input_.programs) {
-    labels_.emplace_back(code.insns.size());
-    for (asmjit::Label& label : labels_.back()) {
-      label = as_.newLabel();
-    }
+  labels_.resize(input_.programs.size());
+  for (std::size_t program = 0; program < input_.programs.size(); ++program) {
     function_tables_.push_back(as_.newLabel());
   }
   emit_entry();
@@ -69,6 +66,10 @@ void JitEmitter::emit_program(std::uint32_t program) {
   if (options_.optimise && emit_optimised(program)) {
     return;
   }
+  labels_[program].resize(input_.programs[program].insns.size());
+  for (asmjit::Label& label : labels_[program]) {
+    label = as_.newLabel();
+  }
   emit_body(program);
   for (std::size_t number = 0; number < input_.programs[program].functions.size(); ++number) {
     emit_function(program, number);
@@ -87,9 +88,8 @@ bool JitEmitter::emit_optimised(std::uint32_t program) {
   if (!functions) {
     return false;
   }
-  const IrTargets targets{.program = program, .functions = functions_[program], .bodies = bodies_, .body_table = body_table_,
-                          .blinder = blinder_,
-                          .has_bmi2 = bmi2_, .has_movbe = features.hasMOVBE(), .has_crc32 = features.hasSSE4_2()};
+  const FunctionTargets targets{.functions = functions_[program], .body_table = body_table_};
+  const X86Options x86_options{.blinder = blinder_, .fold_loads = options_.passes.has(ir::Pass::kMemops), .has_bmi2 = bmi2_, .has_movbe = features.hasMOVBE()};
   for (std::uint32_t number = 0; number < functions->size(); ++number) {
     as_.align(asmjit::AlignMode::kCode, 16);
     as_.bind(number == 0 ? bodies_[program] : functions_[program][number]);
@@ -97,7 +97,7 @@ bool JitEmitter::emit_optimised(std::uint32_t program) {
       as_.ud2();  // inlined wherever it was called
       continue;
     }
-    IrEmitter(as_, targets, *(*functions)[number], number == 0, options_.passes.has(ir::Pass::kMemops), slot_comments(as_, code)).emit();
+    X86Function(as_, targets, x86_options, *(*functions)[number], number == 0, slot_comments(as_, code)).emit();
   }
   as_.bind(functions_[program][0]);
   as_.ud2();

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// Entry, blocks, branches, calls; nodes to their rules. Moves between blocks are in placed_edges.cc.
 #include "placed_function.h"
 
 #include <algorithm>
+
+#include "direct_helpers.h"
 
 namespace kiln {
 
@@ -9,101 +13,211 @@ using ir::BlockId;
 using ir::kNone;
 using IrOp = ir::Op;
 
-/// Moves on an edge need a place: the end of a block that leads nowhere else. Where the other way leads straight on, that
-/// place is out of it, behind everything else; but not on the way back of a loop, which would jump twice.
-void PlacedFunction::split_critical_edges() {
-  std::vector<BlockId> order, aside;
-  std::vector<bool> passed(f_.blocks.size());
-  for (std::size_t at = 0; at < f_.order.size(); ++at) {
-    const BlockId from = f_.order[at];
-    order.push_back(from);
-    passed[from] = true;
-    if (f_.blocks[from].end.targets() < 2) {
-      continue;
-    }
-    for (unsigned i = 0; i < 2; ++i) {
-      const BlockId to = f_.blocks[from].end.to[i];
-      const auto& nodes = f_.blocks[to].nodes;
-      if (f_.blocks[to].preds.size() < 2 || nodes.empty() || f_.nodes[nodes.front()].op != IrOp::kPhi) {
-        continue;
-      }
-      const auto middle = static_cast<BlockId>(f_.blocks.size());
-      f_.blocks.emplace_back();
-      f_.blocks[middle].end = {.kind = ir::Terminator::kJump, .to = {to, kNone}, .slot = f_.blocks[from].end.slot};
-      f_.blocks[middle].preds = {from};
-      f_.blocks[middle].loop_depth = std::min(f_.blocks[from].loop_depth, f_.blocks[to].loop_depth);
-      f_.replace_pred(to, from, middle);
-      f_.blocks[from].end.to[i] = middle;
-      const BlockId other = f_.blocks[from].end.to[1 - i];
-      const bool other_goes_on = at + 1 < f_.order.size() && other == f_.order[at + 1];
-      const bool goes_round = passed[to] && f_.blocks[other].loop_depth < f_.blocks[from].loop_depth;
-      (other_goes_on && !goes_round ? aside : order).push_back(middle);
-    }
+namespace {
+
+bool calls(IrOp op) { return op == IrOp::kCall || op == IrOp::kCallLocal || op == IrOp::kTailCall; }
+
+}  // namespace
+
+PlacedFunction::PlacedFunction(asmjit::BaseEmitter& as, const RegisterFile& registers, const FunctionTargets& targets, ir::Function& f,
+                               bool is_body, SlotComment comment)
+    : registers_(registers), targets_(targets), f_(f), is_body_(is_body), base_(as), comment_(std::move(comment)) {}
+
+void PlacedFunction::emit() {
+  split_critical_edges();
+  machine_ = f_.make({.op = IrOp::kArgument, .imm = 0});
+  folded_.assign(f_.nodes.size(), false);
+  fold_operands();
+  places_ = allocate(f_, machine_, folded_, registers_);
+  find_detours();
+  labels_.resize(f_.blocks.size());
+  for (const BlockId block : f_.order) {
+    labels_[block] = base_.newLabel();
   }
-  order.insert(order.end(), aside.begin(), aside.end());
-  f_.order = std::move(order);
+  find_saved();
+  open_frame();
+  move_arguments_in();
+  // Blocks in which nothing happens are jumped past.
+  std::erase_if(f_.order, [this](BlockId block) { return block != 0 && leads_to_[block] != block; });
+  for (std::size_t i = 0; i < f_.order.size(); ++i) {
+    emit_block(i);
+  }
+  finish_function();
 }
 
-/// Where a jump to each block goes in the end: past blocks that do nothing.
-void PlacedFunction::find_detours() {
-  leads_to_.resize(f_.blocks.size());
-  for (BlockId block = 0; block < leads_to_.size(); ++block) {
-    leads_to_[block] = block;
-  }
-  const auto is_empty = [this](BlockId block) {
-    const ir::Block& b = f_.blocks[block];
-    return b.end.kind == ir::Terminator::kJump && std::all_of(b.nodes.begin(), b.nodes.end(), [this](Id id) { return f_.nodes[id].op == IrOp::kPhi; }) &&
-           edge_moves(block).empty();
-  };
-  for (const BlockId start : f_.order) {
-    BlockId block = start;
-    for (unsigned steps = 0; steps < 8 && is_empty(block) && f_.blocks[block].end.to[0] != start; ++steps) {
-      block = f_.blocks[block].end.to[0];
+// ---- entry -------------------------------------------------------------------------------------
+
+void PlacedFunction::find_saved() {
+  bool has_calls = false, tail_calls = false;
+  for (const BlockId block : f_.order) {
+    for (const Id id : f_.blocks[block].nodes) {
+      has_calls |= calls(f_.nodes[id].op);
+      tail_calls |= f_.nodes[id].op == IrOp::kTailCall;
     }
-    leads_to_[start] = block;
   }
-  // A chain that was cut short, or a circle, ends at a block that is emitted.
-  for (const BlockId start : f_.order) {
-    if (leads_to_[leads_to_[start]] != leads_to_[start]) {
-      leads_to_[start] = start;
+  // The body that a tail call out of a function calls keeps nothing.
+  const RegisterSet wanted = is_body_ ? 0 : tail_calls ? registers_.preserved : registers_.preserved & places_.used;
+  const RegisterSet all = wanted | (has_calls ? registers_.link : 0);
+  for (unsigned reg = 0; reg < 32; ++reg) {
+    if ((all & register_bit(reg)) != 0) {
+      saved_.push_back(reg);
     }
   }
 }
 
-std::vector<PlacedFunction::Move> PlacedFunction::edge_moves(BlockId from) {
+void PlacedFunction::move_arguments_in() {
   std::vector<Move> moves;
-  const BlockId to = f_.blocks[from].end.to[0];
-  const std::size_t index = f_.pred_index(to, from);
-  for (const Id id : f_.blocks[to].nodes) {
-    if (f_.nodes[id].op != IrOp::kPhi) {
-      break;
-    }
-    const Move made{place(id), place(f_.list(id)[index])};
-    if (made.to.kind != Place::kNowhere && !(made.to == made.from)) {
-      moves.push_back(made);
+  for (Id id = 0; id < f_.nodes.size(); ++id) {
+    const ir::Node& n = f_.nodes[id];
+    if ((n.op == IrOp::kArgument || n.op == IrOp::kFrame) && place(id).kind != Place::kNowhere) {
+      const unsigned reg = n.op == IrOp::kFrame ? registers_.frame : id == machine_ ? registers_.machine : registers_.arguments[n.imm - 1];
+      moves.push_back({place(id), in_register(reg)});
     }
   }
-  return moves;
+  move_all(std::move(moves));
 }
 
-/// All at once: no move sees what another wrote. Cycles go through the scratch register.
-void PlacedFunction::move_all(std::vector<Move> moves) {
-  std::erase_if(moves, [](const Move& m) { return m.to == m.from; });
-  while (!moves.empty()) {
-    const auto ready = std::find_if(moves.begin(), moves.end(), [&](const Move& m) {
-      return std::none_of(moves.begin(), moves.end(), [&](const Move& other) { return other.from == m.to; });
-    });
-    if (ready != moves.end()) {
-      move(ready->to, ready->from);
-      moves.erase(ready);
+// ---- blocks ------------------------------------------------------------------------------------
+
+void PlacedFunction::emit_block(std::size_t at) {
+  const BlockId block = f_.order[at];
+  const ir::Block& b = f_.blocks[block];
+  if (b.loop_depth != 0 && b.preds.size() > 1 && f_.blocks[b.preds[0]].loop_depth < b.loop_depth) {
+    align_loop();
+  }
+  base_.bind(labels_[block]);
+  for (const Id id : b.nodes) {
+    if (f_.nodes[id].op == IrOp::kPhi || folded_[id]) {
       continue;
     }
-    const Place broken = moves.front().to;
-    move({Place::kRegister, scratch_}, broken);
-    for (Move& m : moves) {
-      m.from = m.from == broken ? Place{Place::kRegister, scratch_} : m.from;
+    if (comment_) {
+      comment_(f_.nodes[id].slot);
     }
+    node(id);
   }
+  if (comment_) {
+    comment_(b.end.slot);
+  }
+  emit_end(block, at + 1 < f_.order.size() ? f_.order[at + 1] : kNone);
+}
+
+void PlacedFunction::emit_end(BlockId block, BlockId next) {
+  const ir::Terminator& end = f_.blocks[block].end;
+  switch (end.kind) {
+    case ir::Terminator::kJump:
+      move_all(edge_moves(block));
+      return jump_unless_next(end.to[0], next);
+    case ir::Terminator::kBranch:
+      return emit_branch(end, next);
+    case ir::Terminator::kReturn:
+      move(in_register(registers_.result), place(end.a));
+      close_frame();
+      return ret();
+    case ir::Terminator::kTrap:
+      return trap();
+  }
+}
+
+void PlacedFunction::emit_branch(const ir::Terminator& end, BlockId next) {
+  ir::Cond cond = end.cond;
+  BlockId to = end.to[0], otherwise = end.to[1];
+  // What does not follow is jumped to; if neither follows, the way round a loop is the one with a single jump.
+  const bool neither = leads_to_[to] != next && leads_to_[otherwise] != next;
+  if (leads_to_[to] == next || (neither && f_.blocks[otherwise].loop_depth > f_.blocks[to].loop_depth)) {
+    std::swap(to, otherwise);
+    cond = ir::negated(cond);
+  }
+  branch(end, cond, label(to));
+  jump_unless_next(otherwise, next);
+}
+
+void PlacedFunction::jump_unless_next(BlockId to, BlockId next) {
+  if (leads_to_[to] != next) {
+    jump(label(to));
+  }
+}
+
+// ---- nodes -------------------------------------------------------------------------------------
+
+void PlacedFunction::node(Id id) {
+  switch (f_.nodes[id].op) {
+    case IrOp::kAdd: return add(id);
+    case IrOp::kSub: return subtract(id);
+    case IrOp::kMul: return multiply(id);
+    case IrOp::kAnd:
+    case IrOp::kOr:
+    case IrOp::kXor: return logical(id);
+    case IrOp::kDiv:
+    case IrOp::kMod:
+    case IrOp::kSdiv:
+    case IrOp::kSmod: return divide(id);
+    case IrOp::kShl:
+    case IrOp::kShr:
+    case IrOp::kSar:
+    case IrOp::kRotl: return shift(id);
+    case IrOp::kNeg: return negate(id);
+    case IrOp::kSwap: return swap(id);
+    case IrOp::kZext:
+    case IrOp::kSext: return extend(id);
+    case IrOp::kCrc32c: return crc32c(id);  // the host has the instruction, or lookups are not inlined
+    case IrOp::kLoad: return load(id);
+    case IrOp::kStore: return store(id);
+    case IrOp::kAtomic: return atomic(id);
+    case IrOp::kCmpxchg: return cmpxchg(id);
+    case IrOp::kCall: return call(id);
+    case IrOp::kCallLocal: return call_local(id);
+    case IrOp::kTailCall: return tail_call(id);
+    case IrOp::kConst:
+    case IrOp::kFrame:
+    case IrOp::kArgument:
+    case IrOp::kPhi:
+      return;
+    case IrOp::kMapHandle:
+    case IrOp::kMapAddress:
+      break;
+  }
+  KILN_CHECK(!"a node without a rule");
+}
+
+void PlacedFunction::call(Id id) {
+  const ir::Node& n = f_.nodes[id];
+  std::vector<Move> moves = {{in_register(registers_.helper_machine), place(machine_)}};
+  for (std::uint32_t i = 0; i < n.count; ++i) {
+    moves.push_back({in_register(registers_.arguments[i]), place(f_.list(id)[i])});
+  }
+  move_all(std::move(moves));
+  const auto form = static_cast<DirectForm>(n.aux);
+  call_host(form != DirectForm::kNone ? direct_helper(form) : helper_function(static_cast<std::uint32_t>(n.imm)));
+  move(place(id), in_register(registers_.result));
+}
+
+void PlacedFunction::call_local(Id id) {
+  const ir::Node& n = f_.nodes[id];
+  std::vector<Move> moves = {{in_register(registers_.machine), place(machine_)}, {in_register(registers_.frame), place(f_.list(id)[5])}};
+  for (std::uint32_t i = 0; i < 5; ++i) {
+    moves.push_back({in_register(registers_.arguments[i]), place(f_.list(id)[i])});
+  }
+  move_all(std::move(moves));
+  call_label(targets_.functions[static_cast<std::size_t>(n.imm)]);
+  move(place(id), in_register(registers_.result));
+}
+
+/// The helper gives the program to go on with plus one, or 0.
+void PlacedFunction::tail_call(Id id) {
+  call(id);
+  const asmjit::Label none = base_.newLabel();
+  jump_if_zero(registers_.result, none);
+  move_all({{in_register(registers_.machine), place(machine_)}, {in_register(registers_.frame), place(f_.frame)}});
+  find_body();
+  if (is_body_) {
+    close_frame();
+    jump_to_body();
+  } else {
+    call_body();
+    close_frame();
+    ret();
+  }
+  base_.bind(none);
 }
 
 PlacedFunction::Place PlacedFunction::place(Id id) const {

@@ -36,9 +36,9 @@ void ProgramEmitter::comment_slot(asmjit::BaseEmitter& as, const Code& code, std
   as.comment(fmt::format("; {}: {}", slot, text).c_str());
 }
 
-std::function<void(std::uint32_t)> ProgramEmitter::slot_comments(asmjit::BaseEmitter& as, const Code& code) {
+SlotComment ProgramEmitter::slot_comments(asmjit::BaseEmitter& as, const Code& code) {
   if (options_.listing == nullptr) {
-    return [](std::uint32_t) {};
+    return {};
   }
   return [this, &as, &code, last = ir::kNone](std::uint32_t slot) mutable {
     if (slot != last) {

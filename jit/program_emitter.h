@@ -3,13 +3,13 @@
 // All programs of an object to machine code: what the emitters for different processors have in common. Brings in asmjit.
 #pragma once
 
-#include <functional>
 #include <vector>
 
 #include <asmjit/core.h>
 
 #include "ir_compile.h"
 #include "jit_code.h"
+#include "placed_function.h"
 
 namespace kiln {
 
@@ -34,8 +34,8 @@ class ProgramEmitter {
   MapTargets map_targets() const { return {.maps = input_.maps, .views = views_, .cpu = input_.cpu}; }
   /// In a listing: the BPF instruction, and its source line if it is another than the last.
   void comment_slot(asmjit::BaseEmitter& as, const Code& code, std::uint32_t slot);
-  /// The same for code in which instructions of one slot may be spread.
-  std::function<void(std::uint32_t slot)> slot_comments(asmjit::BaseEmitter& as, const Code& code);
+  /// The same for code in which instructions of one slot may be spread; empty without a listing.
+  SlotComment slot_comments(asmjit::BaseEmitter& as, const Code& code);
 
   JitInput input_;
   JitOptions options_;

@@ -117,8 +117,9 @@ void Skb::publish() {
 }
 
 std::vector<std::byte> Skb::output() const {
-  std::vector<std::byte> bytes(at_mac_ ? 0 : kEthernet);
-  bytes.insert(bytes.end(), data(), data() + length());
+  const std::size_t header = at_mac_ ? 0 : kEthernet;
+  std::vector<std::byte> bytes(header + length());
+  std::copy_n(data(), length(), bytes.data() + header);
   return bytes;
 }
 

@@ -62,6 +62,7 @@ constexpr RegisterFile kX86Registers = {.allocatable = kAllocatable,
                                         .machine = kMachineRegister,
                                         .frame = kFrameRegister,
                                         .helper_machine = kHelperMachineRegister,
+                                        .scratch = kScratch,
                                         .constraints = constraints_of};
 
 }  // namespace kiln

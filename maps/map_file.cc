@@ -272,7 +272,7 @@ Result<MapFile> load_map_file(const std::string& path) {
 
 Result<FileLock> FileLock::take(const std::string& path) {
   const std::filesystem::path file(path);
-  const std::string lock = (file.parent_path() / ("." + file.filename().string() + ".lock")).string();
+  const std::string lock = (file.parent_path() / fmt::format(".{}.lock", file.filename().string())).string();
   const int descriptor = open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (descriptor < 0) {
     return about(lock, std::strerror(errno));

@@ -157,11 +157,12 @@ class Checker {
   };
   Narrowed narrow_scalars(const Reg& left, const Reg& right) const;
   void apply(const Narrowed& narrowed, State& state, bool taken, const std::vector<Place>& links);
-  std::optional<bool> decide_branch(const Reg& left, const Reg& right, const Narrowed& narrowed) const;
+  std::optional<bool> decide_branch(const Reg& left, const Reg& right) const;
   Step follow(const Reg& left, const Reg& right, bool taken);
   void refine_null(State& taken);
   void resolve_null(State& state, u32 id, bool is_null);
-  std::vector<Place> collect_links(u32 id_left, u32 id_right);
+  void collect_links(u32 id, std::vector<Place>& places);
+  void record_links(const std::vector<Place>& links);
   void share_bounds(State& state, const Reg& known, const std::vector<Place>& links);
 
   // packet_range.cc: what comparing with data_end teaches.
@@ -329,6 +330,7 @@ class Checker {
   std::vector<std::unique_ptr<State>>& seen_here();
   void clean(State& state);
   u64 live_slots(const State& state, u32 frame);
+  u32 resumption(const State& state, u32 frame) const;
   void note_prune(const State& old);
   bool loop_may_end(const State& old) const;
   bool is_infinite_loop(const State& old) const;

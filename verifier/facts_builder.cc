@@ -82,6 +82,18 @@ void join_into(RegFact& fact, const Reg& reg) {
   }
 }
 
+/// Adds `set` to what `list` has under `key`.
+template <typename Set>
+void add_to(std::vector<std::pair<u32, Set>>& list, u32 key, Set set) {
+  for (auto& [at, there] : list) {
+    if (at == key) {
+      there = static_cast<Set>(there | set);
+      return;
+    }
+  }
+  list.emplace_back(key, set);
+}
+
 }  // namespace
 
 void FactsBuilder::begin() {
@@ -109,6 +121,12 @@ void FactsBuilder::record_memory(u32 insn, RegType region, s64 low, s64 high) {
 
 void FactsBuilder::record_branch(u32 insn, bool taken) {
   (taken ? facts_.insns[insn].branch_taken : facts_.insns[insn].branch_not_taken) = true;
+}
+
+void FactsBuilder::record_linked_regs(u32 insn, u32 at, u16 regs) { add_to(linked_[insn].regs, at, regs); }
+
+void FactsBuilder::record_linked_slots(u32 insn, u32 subprogram, u64 slots) {
+  add_to(linked_[insn].slots, subprogram, slots);
 }
 
 void FactsBuilder::doubt_regs(u32 insn, u16 regs, bool pointers) {

@@ -9,6 +9,10 @@
 // by a data flow over the program (facts_doubt.cc), and a scalar in doubt is reported as unknown.
 #pragma once
 
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
 #include <kiln/facts.h>
 
 #include "state.h"
@@ -28,6 +32,9 @@ class FactsBuilder {
   /// A load, store or atomic whose first byte lies at `low` to `high` from the base.
   void record_memory(u32 insn, RegType region, s64 low, s64 high);
   void record_branch(u32 insn, bool taken);
+  /// The conditional jump `insn` narrows these registers together, as they are before `at`.
+  void record_linked_regs(u32 insn, u32 at, u16 regs);
+  void record_linked_slots(u32 insn, u32 subprogram, u64 slots);
 
   /// These registers may hold other values before `insn` than those seen; `pointers`: even pointers.
   void doubt_regs(u32 insn, u16 regs, bool pointers);
@@ -40,15 +47,23 @@ class FactsBuilder {
   void spread_doubts();
   bool transfer(u32 insn, u16 before, u16& after);
   bool transfer_store(u32 insn, bool value_doubtful);
+  bool transfer_jump(u32 insn, u16 before, u16& after);
   bool doubt_callbacks();
   u16 after_call(u32 insn, u16 before, bool& changed);
   bool loads_doubt(u32 insn) const;
   u64 touched_slots(u32 insn) const;
   void erase_doubtful();
 
+  /// What one conditional jump narrows together, on whatever path.
+  struct Linked {
+    std::vector<std::pair<u32, u16>> regs;   ///< before which slot
+    std::vector<std::pair<u32, u64>> slots;  ///< of which subprogram
+  };
+
   const Program& program_;
   const Structure& structure_;
   Facts facts_;
+  std::unordered_map<u32, Linked> linked_;  ///< by jump
   std::vector<u16> doubt_;        ///< by slot: registers in doubt before it
   std::vector<u64> stack_doubt_;  ///< by subprogram: slots in doubt anywhere in it
   bool any_doubt_ = false;

@@ -12,7 +12,7 @@ namespace kiln::verifier {
 namespace {
 
 constexpr u16 bit(unsigned reg) { return static_cast<u16>(1u << reg); }
-constexpr u16 kArguments = 0x3e, kCallerSaved = 0x3f, kAllRegs = 0x3ff;
+constexpr u16 kArguments = 0x3e, kCallerSaved = 0x3f;
 
 u16 with(u16 mask, unsigned reg, bool doubtful) {
   return static_cast<u16>(doubtful ? mask | bit(reg) : mask & ~bit(reg));
@@ -101,6 +101,32 @@ u16 FactsBuilder::after_call(u32 insn, u16 before, bool& changed) {
   return with(static_cast<u16>(before & ~kCallerSaved), 0, returns_doubt);
 }
 
+/// Each side of a doubtful comparison is narrowed by the other, and so is every scalar linked to either.
+bool FactsBuilder::transfer_jump(u32 insn, u16 before, u16& after) {
+  const Insn& i = program_.insns[insn];
+  const u16 compared = static_cast<u16>(bit(i.dst) | (structure_.code[insn].uses_source ? bit(i.src) : 0));
+  const auto linked = linked_.find(insn);
+  if ((before & compared) == 0) {
+    return false;
+  }
+  after = static_cast<u16>(after | compared);
+  if (linked == linked_.end()) {
+    return false;
+  }
+  bool changed = false;
+  for (const auto& [at, regs] : linked->second.regs) {
+    u16& there = at == insn ? after : doubt_[at];
+    changed |= at != insn && (there | regs) != there;
+    there = static_cast<u16>(there | regs);
+  }
+  for (const auto& [subprogram, slots] : linked->second.slots) {
+    u64& there = stack_doubt_[subprogram];
+    changed |= (there | slots) != there;
+    there |= slots;
+  }
+  return changed;
+}
+
 /// \return whether something besides `after` changed (a slot, another subprogram's entry).
 bool FactsBuilder::transfer(u32 insn, u16 before, u16& after) {
   const Decoded& d = structure_.code[insn];
@@ -121,15 +147,9 @@ bool FactsBuilder::transfer(u32 insn, u16 before, u16& after) {
       after = with(before, i.dst, doubtful(i.src) || (!move && doubtful(i.dst)));
       break;
     }
+    case Form::kJmpImm:
     case Form::kJmpReg:
-      // Each side was narrowed by the other, and so was every register linked to either.
-      if (doubtful(i.dst) || doubtful(i.src)) {
-        after = kAllRegs;
-        for (u64& slots : stack_doubt_) {
-          changed |= slots != ~u64{0};
-          slots = ~u64{0};
-        }
-      }
+      changed = transfer_jump(insn, before, after);
       break;
     case Form::kLoad:
       after = with(before, i.dst, loads_doubt(insn));
@@ -160,7 +180,6 @@ bool FactsBuilder::transfer(u32 insn, u16 before, u16& after) {
       break;
     case Form::kNeg:
     case Form::kEnd:
-    case Form::kJmpImm:
     case Form::kJa:
     case Form::kJa32:
     case Form::kMayGoto:

@@ -190,8 +190,11 @@ bool Checker::call_helper() {
     if (!check_nothing_held("tail_call", true, true)) {
       return false;
     }
-    if (state().reg(3).is_constant()) {
-      make_precise(3);  // back ends may resolve the target
+    const Reg& index = state().reg(3);
+    const bool resolved = call.map >= 0 && index.is_constant() &&
+                          index.bounds.value() < object_.maps[static_cast<std::size_t>(call.map)].max_entries;
+    if (resolved) {
+      make_precise(3);  // back ends may know the target
     }
   }
   if (!check_call_rules(call) || (call.helper->has(kCallsBack) && !call_back(call))) {

@@ -14,6 +14,8 @@
 namespace kiln::verifier {
 namespace {
 
+constexpr std::size_t kMaxLinks = 6;
+
 /// Pointers that the kernel knows not to be NULL where a test has not said so.
 bool is_never_null(const Reg& reg) {
   switch (reg.type) {
@@ -74,27 +76,47 @@ void Checker::apply(const Narrowed& n, State& s, bool taken, const std::vector<P
   share_bounds(s, Reg(s.reg(i.dst)), links);
 }
 
-/// All live registers and all spills that hold the value of either id, plus a constant or not.
-std::vector<Place> Checker::collect_links(u32 id_left, u32 id_right) {
-  std::vector<Place> places;
-  const auto linked = [&](const Reg& reg) {
-    return reg.is_scalar() && reg.id != 0 && (reg.base_id() == id_left || reg.base_id() == id_right);
+/// Adds all live registers and all spills that hold the value of `id`, plus a constant or not. Linux follows six:
+/// what is left over then is linked no longer.
+void Checker::collect_links(u32 id, std::vector<Place>& places) {
+  const auto add = [&](Reg& reg, u32 frame, std::size_t index, bool is_slot) {
+    if (!reg.is_scalar() || reg.id == 0 || reg.base_id() != id) {
+      return;
+    }
+    if (places.size() < kMaxLinks) {
+      places.push_back({static_cast<u8>(frame), static_cast<u8>(index), is_slot});
+    } else {
+      reg.id = 0;
+      reg.off = 0;
+    }
   };
-  for (u8 f = 0; f < state().frames.size(); ++f) {
-    const Frame& frame = state().frames[f];
+  for (u32 f = state().depth() + 1; f-- > 0;) {
+    Frame& frame = state().frames[f];
     const u16 live = structure_.slots[position(state(), f)].live;
-    for (u8 r = 0; r < kFramePointer; ++r) {
-      if ((live >> r & 1) != 0 && linked(frame.regs[r])) {
-        places.push_back({f, r, false});
+    for (unsigned r = 0; r < kFramePointer; ++r) {
+      if ((live >> r & 1) != 0) {
+        add(frame.regs[r], f, r, false);
       }
     }
     for (std::size_t k = 0; k < frame.stack.size(); ++k) {
-      if (frame.stack[k].is_spill() && linked(frame.stack[k].value)) {
-        places.push_back({f, static_cast<u8>(k), true});
+      if (frame.stack[k].is_spill()) {
+        add(frame.stack[k].value, f, k, true);
       }
     }
   }
-  return places;
+}
+
+/// For Facts: what is narrowed together here.
+void Checker::record_links(const std::vector<Place>& links) {
+  const State& s = state();
+  for (const Place& place : links) {
+    if (place.is_slot) {
+      facts_.record_linked_slots(insn_, s.frames[place.frame].subprogram, u64{1} << place.index);
+    } else {
+      facts_.record_linked_regs(insn_, place.frame == s.depth() ? insn_ : resumption(s, place.frame),
+                                static_cast<u16>(1u << place.index));
+    }
+  }
 }
 
 /// Gives what is known of one scalar to all that are linked with it.
@@ -114,8 +136,10 @@ void Checker::share_bounds(State& s, const Reg& known, const std::vector<Place>&
       continue;  // one was shifted in 32 bits, the other in 64: their distance is not one number
     }
     const s64 distance = s64{(reg.id & kIdWithOffset) != 0 ? reg.off : 0} - known_off;
-    if (distance == 0) {
+    if (distance == 0) {  // the very same number: linked as `known` is from now on
       reg.bounds = known.bounds;
+      reg.id = known.id;
+      reg.off = known.off;
     } else {
       const Bounds step = Bounds::constant(static_cast<u64>(distance));
       reg.bounds = alu(AluOp::kAdd, widths != kIdOffset32, known.bounds, step);
@@ -173,8 +197,9 @@ void Checker::refine_null(State& taken) {
   }
 }
 
-/// The way that ranges leave, if they leave one.
-std::optional<bool> Checker::decide_branch(const Reg& left, const Reg& right, const Narrowed& n) const {
+/// The way that ranges leave, if they leave one. As Linux 6.18, which asks the ranges before the comparison only, not
+/// whether a number is left after it.
+std::optional<bool> Checker::decide_branch(const Reg& left, const Reg& right) const {
   const Decoded& d = decoded();
   if (left.is_pointer() && right.is_pointer()) {
     return decide_packet_branch(left, right, d.cmp);
@@ -182,16 +207,7 @@ std::optional<bool> Checker::decide_branch(const Reg& left, const Reg& right, co
   if (left.is_pointer() || right.is_pointer()) {
     return decide_pointer_branch(left, right, d.cmp);
   }
-  if (const auto known = decide(d.cmp, d.is64, left.bounds, right.bounds)) {
-    return known;
-  }
-  if (!n.applies) {
-    return std::nullopt;
-  }
-  // A way on which no value is left can't be taken.
-  const bool can_fall = n.left[0].consistent() && n.right[0].consistent();
-  const bool can_jump = n.left[1].consistent() && n.right[1].consistent();
-  return can_fall == can_jump ? std::nullopt : std::optional<bool>(can_jump);
+  return decide(d.cmp, d.is64, left.bounds, right.bounds);
 }
 
 /// One way only: the ranges that decided must hold for every state matched with this one.
@@ -216,14 +232,16 @@ Step Checker::execute_branch() {
   const Reg left = state().reg(i.dst);
   const Reg right = d.uses_source ? state().reg(i.src) : Reg::constant(static_cast<u64>(s64{i.imm}));
   const Narrowed narrowed = narrow_scalars(left, right);
-  if (const auto known = decide_branch(left, right, narrowed)) {
+  if (const auto known = decide_branch(left, right)) {
     return follow(left, right, *known);
   }
   facts_.record_branch(insn_, true);
   facts_.record_branch(insn_, false);
   std::vector<Place> links;
-  if (left.is_scalar() || right.is_scalar()) {
-    links = collect_links(left.is_scalar() ? left.base_id() : 0, right.is_scalar() ? right.base_id() : 0);
+  for (const Reg& side : {right, left}) {
+    if (side.is_scalar() && side.id != 0) {
+      collect_links(side.base_id(), links);
+    }
   }
   State& fallen = state();
   if (links.size() > 1) {
@@ -236,6 +254,9 @@ Step Checker::execute_branch() {
   taken->last_insn = insn_;
   taken->insn = static_cast<u32>(jump_target(d, i, insn_));
   if (narrowed.applies) {
+    if (links.size() > 1) {
+      record_links(links);
+    }
     apply(narrowed, fallen, false, links);
     apply(narrowed, *taken, true, links);
   } else {

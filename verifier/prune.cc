@@ -21,25 +21,53 @@ constexpr u64 kLoopJumps = 20, kLoopInsns = 100;
 constexpr u32 kMissFactor = 3;
 constexpr u32 kLoopMissFactor = 64;  ///< where the end of a loop is looked for
 
-/// Ids of scalars of `old` that do not cover those of `now`: what is compared later narrows all of an id.
+/// What the scalars of one id of the covering state are in the covered one.
+struct LinkedGroup {
+  u32 old_id, new_id;
+  u32 members;
+  bool alike;    ///< linked there in the same way
+  bool doubtful; ///< one of them is not held
+};
+
+/// Ids of scalars of `old` that do not say the same of `now`: one of them is not held, so what is compared later
+/// narrows all; or `now` has no such link, so what narrows one says nothing of the others.
 std::vector<u32> doubtful_ids(const State& old, const State& now) {
-  std::vector<u32> ids;
+  std::vector<LinkedGroup> groups;
+  static const Reg kUnlinked = Reg::unknown();
+  const auto note = [&groups](const Reg& was, const Reg& is) {
+    if (!was.is_scalar() || was.base_id() == 0) {
+      return;
+    }
+    const bool held = was.bounds.holds(is.bounds);
+    const bool shifted = was.base_id() != was.id;
+    const bool same_step = (was.id & kIdWithOffset) == (is.id & kIdWithOffset) && (!shifted || was.off == is.off);
+    const u32 new_id = is.is_scalar() && same_step ? is.base_id() : 0;
+    const auto known = std::find_if(groups.begin(), groups.end(), [&](const LinkedGroup& g) { return g.old_id == was.base_id(); });
+    if (known == groups.end()) {
+      groups.push_back({was.base_id(), new_id, 1, new_id != 0, !held});
+      return;
+    }
+    ++known->members;
+    known->alike &= new_id == known->new_id;
+    known->doubtful |= !held;
+  };
   for (std::size_t f = 0; f < old.frames.size(); ++f) {
     const Frame& was = old.frames[f];
     const Frame& is = now.frames[f];
-    const auto note = [&ids](const Reg& before, const Bounds& after) {
-      if (before.is_scalar() && before.base_id() != 0 && !before.bounds.holds(after)) {
-        ids.push_back(before.base_id());
-      }
-    };
     for (unsigned r = 0; r < kFramePointer; ++r) {
-      note(was.regs[r], is.regs[r].bounds);
+      note(was.regs[r], is.regs[r]);
     }
     for (std::size_t k = 0; k < was.stack.size(); ++k) {
       const bool spill = k < is.stack.size() && is.stack[k].is_scalar_spill();
       if (was.stack[k].is_scalar_spill()) {
-        note(was.stack[k].value, spill ? is.stack[k].value.bounds : Bounds::unknown());
+        note(was.stack[k].value, spill ? is.stack[k].value : kUnlinked);
       }
+    }
+  }
+  std::vector<u32> ids;
+  for (const LinkedGroup& g : groups) {
+    if (g.doubtful || (g.members > 1 && !g.alike)) {
+      ids.push_back(g.old_id);
     }
   }
   return ids;
@@ -58,13 +86,17 @@ std::vector<std::unique_ptr<State>>& Checker::seen_here() {
   return seen_[key % seen_.size()];
 }
 
+/// Where a frame of `s` that waits for a call goes on; a callback's caller calls again.
+u32 Checker::resumption(const State& s, u32 frame) const {
+  const u32 callsite = s.frames[frame + 1].callsite;
+  return structure_.slots[callsite].calls_callback ? callsite : callsite + 1;
+}
+
 /// Slots of a frame of `s` that something later may read.
 u64 Checker::live_slots(const State& s, u32 frame) {
   u64 live = stack_liveness_.live_before(s.frames.back().instance, s.insn, frame);
   for (u32 f = frame; f + 1 < s.frames.size(); ++f) {
-    const u32 callsite = s.frames[f + 1].callsite;
-    const u32 resumes = structure_.slots[callsite].calls_callback ? callsite : callsite + 1;
-    live |= stack_liveness_.live_before(s.frames[f].instance, resumes, frame);
+    live |= stack_liveness_.live_before(s.frames[f].instance, resumption(s, f), frame);
   }
   return live;
 }
@@ -102,9 +134,7 @@ void Checker::note_prune(const State& old) {
                            (!was.regs[r].bounds.holds(is.regs[r].bounds) || is_linked_to(was.regs[r], doubtful));
       regs = static_cast<u16>(regs | (differs ? 1u << r : 0u));
     }
-    const u32 callsite = top ? 0 : old.frames[f + 1].callsite;
-    const u32 resumes = !top && structure_.slots[callsite].calls_callback ? callsite : callsite + 1;
-    facts_.doubt_regs(top ? insn_ : resumes, regs, false);
+    facts_.doubt_regs(top ? insn_ : resumption(old, f), regs, false);
     const u64 live = old.cleaned ? live_slots(old, f) : ~u64{0};
     u64 slots = 0;
     bool pointers = false;

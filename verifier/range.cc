@@ -60,22 +60,21 @@ void limit_by_bits(Interval<U, S>& range, U value, U mask) {
   range.limit_signed(static_cast<S>(value | (mask & kSign)), static_cast<S>(value | (mask & ~kSign)));
 }
 
-/// The one number in [min, max] that the bits allow; nullopt: none, several, or not worth asking. As Linux,
-/// which does not move the ends of a range to numbers that the bits allow otherwise.
+/// The one number in [min, max] that the bits allow; nullopt: several, or not worth asking. As Linux, which
+/// does not move the ends of a range to numbers that the bits allow otherwise, and which, where no number is left,
+/// goes on with one that is close by: such a way is not seen to be dead.
 std::optional<u64> only_member(u64 min, u64 max, Tnum bits) {
-  if ((bits.mask & (bits.mask + 1)) == 0 || min > max) {
-    return std::nullopt;  // the members are a run, of which limit_by_bits() knew the ends
+  const u64 greatest = bits.value | bits.mask;
+  const auto after = [&](u64 v) { return v >= greatest ? greatest : *bits.at_least(v + 1); };
+  if ((bits.mask & (bits.mask + 1)) == 0 && min <= max) {  // the members are a run, of which limit_by_bits() knew the ends
+    return min > greatest ? std::optional(greatest) : std::nullopt;
   }
-  const bool min_fits = bits.holds(min);
-  const auto next = min == ~u64{0} ? std::nullopt : bits.at_least(min + 1);
-  if (min_fits) {
-    return next && *next <= max ? std::nullopt : std::optional(min);
+  const u64 next = after(min);
+  if (bits.holds(min)) {
+    return next > max ? std::optional(min) : std::nullopt;
   }
-  if (!next || *next == (bits.value | bits.mask)) {
-    return next;  // even if beyond max: no value is left, and what becomes of that way does not matter
-  }
-  const auto after = bits.at_least(*next + 1);
-  return *next <= max && (!after || *after > max) ? next : std::nullopt;
+  const bool only = next == greatest || (next <= max && after(next) > max);
+  return only ? std::optional(next) : std::nullopt;
 }
 
 }  // namespace
@@ -115,32 +114,26 @@ void Bounds::word_from_half() {
   w.limit_unsigned((w.umin & kUpper) | h.umin, (w.umax & kUpper) | h.umax);
   w.limit_signed(static_cast<s64>((static_cast<u64>(w.smin) & kUpper) | h.umin),
                  static_cast<s64>((static_cast<u64>(w.smax) & kUpper) | h.umax));
-  if (w.smin >= std::numeric_limits<s32>::min() && w.smax <= std::numeric_limits<s32>::max()) {
-    w.limit_signed(h.smin, h.smax);  // a sign-extended 32-bit number
+  // A sign-extended 32-bit number. Linux takes the half for the whole word then, even if that was known better.
+  if (h.smin >= 0 && w.smin >= std::numeric_limits<s32>::min() && w.smax <= std::numeric_limits<s32>::max()) {
+    w = {static_cast<u32>(h.smin), static_cast<u32>(h.smax), h.smin, h.smax};
+    bits = intersect(bits, Tnum::range(w.umin, w.umax));
   }
 }
 
 void Bounds::bits_from_ranges() {
-  const Tnum word = Tnum::range(w.umin, w.umax);
-  if (w.consistent() && bits.overlaps(word)) {
-    bits = intersect(bits, word);
-  }
-  const Tnum half = Tnum::range(h.umin, h.umax);
-  if (h.consistent() && bits.low32().overlaps(half)) {
-    bits = bits.with_low32(intersect(bits.low32(), half));
-  }
+  bits = intersect(bits, Tnum::range(w.umin, w.umax));
+  bits = bits.with_low32(intersect(bits.low32(), Tnum::range(h.umin, h.umax)));
 }
 
 void Bounds::sync() {
   ranges_from_bits();
   for (int round = 0; round < 3; ++round) {
+    half_from_word();
     h.sync_signs();
     w.sync_signs();
-    half_from_word();
     word_from_half();
   }
-  h.sync_signs();
-  w.sync_signs();
   bits_from_ranges();
   ranges_from_bits();
 }

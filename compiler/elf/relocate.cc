@@ -127,7 +127,7 @@ Result<void> Relocator::outside(std::uint32_t slot, const Symbol& symbol) {
       return error(slot, "extern '{}' can't be resolved: {}", symbol.name, id.error().message);
     }
     if (*id != 0) {
-      insn.src = static_cast<std::uint8_t>(insn.opcode == kOpCall ? kKernel : kVariable);
+      insn.src = insn.opcode == kOpCall ? std::uint8_t{kKernel} : std::uint8_t{kVariable};
       insn.imm = static_cast<std::int32_t>(*id);
       if (insn.opcode != kOpCall) {
         code_.insns[slot + 1].imm = 0;

@@ -25,7 +25,7 @@ struct Operand {
   unsigned reg = 0;
   std::int32_t offset = 0;
   bool local = false;                 ///< proven not to be in a map: PUSHM may read it
-  std::optional<std::int64_t> frame;  ///< offset from R10, if that is where it is
+  std::optional<std::int64_t> frame = {};  ///< offset from R10, if that is where it is
 };
 
 /// Up to 8 bytes of a key or value.

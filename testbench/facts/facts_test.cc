@@ -11,7 +11,9 @@
 #include <kiln/load.h>
 #include <kiln/verifier.h>
 
+#include "case_file.h"
 #include "facts_check.h"
+#include "random_program.h"
 
 namespace kiln {
 namespace {
@@ -67,10 +69,49 @@ TEST(Facts, HoldForBundledPrograms) {
 /// Programs that once reached what was proven dead, or held a value outside of its fact.
 TEST(Facts, HoldWhereTheyOnceDidNot) {
   FactsTotals totals;
-  for (const std::uint64_t seed : {20286616u, 20581694u, 21136374u, 21682923u, 21739183u, 21789123u, 22092805u}) {
+  for (const std::uint64_t seed : {20286616u, 20581694u, 21136374u, 21682923u, 21739183u, 21789123u, 22092805u, 700317954u}) {
     const auto failure = check_seed(seed, totals);
     EXPECT_FALSE(failure) << "seed " << seed << ": " << failure.value_or("");
   }
+}
+
+/// A number added to a copy links the copy to its source; where another path adds another number, what comparing the
+/// copy teaches of the source is another thing.
+TEST(Facts, HoldWhereALinkIsOneOfSeveral) {
+  Object object = verifier::standard_object();
+  object.programs = {verifier::program_from_text("links", R"(
+    r0 = *(u32 *)(r1 +12)
+    r3 = *(u32 *)(r1 +16)
+    r4 = 1
+    r4 = 2
+    r4 = 3
+    r4 = 4
+    r2 = 1
+    if r3 > 100 goto joined
+    r2 = 0x10000000
+    if r3 > 99 goto joined
+  joined:
+    r1 = r0
+    r1 += r2
+    if r1 > 0x20000000 goto out
+    r4 = r0
+    if r4 > 5 goto out
+  out:
+    r0 = 1
+    exit
+  )")};
+  VerifyResult result = verify(object, object.programs[0]);
+  ASSERT_TRUE(result.accepted) << result.log;
+  std::vector<Facts> facts;
+  facts.push_back(std::move(result.facts));
+  Frame frame;
+  frame.data.resize(64);
+  frame.ingress_ifindex = 0x18000000;
+  frame.rx_queue = 200;
+  FactsTotals totals;
+  const auto failure = run_checked(object, 0, facts, {frame}, totals);
+  EXPECT_FALSE(failure) << failure.value_or("");
+  EXPECT_EQ(totals.frames, 1u);
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ struct SpeedOptions {
   std::string passes = "all";            ///< of the JIT's optimiser
   bool harden = false;                   ///< JIT: the program's constants are hidden in its code
   bool perf_map = false;                 ///< JIT: names for perf
-  MeasureOptions measure;
+  MeasureOptions measure = {};
   bool listen = false;  ///< perf event arrays have a listener in every slot (listen_to_events())
 };
 

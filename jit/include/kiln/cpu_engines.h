@@ -24,7 +24,7 @@ struct JitSettings {
   bool harden = false;         ///< constants of the program do not appear in the machine code
   bool perf_map = false;       ///< addresses and names of functions are added to /tmp/perf-PID.map, which perf reads
   bool optimise = true;        ///< false: one BPF instruction after another
-  std::string processor;       ///< disassemble_jit(): "x86-64" or "aarch64"; empty: this machine's
+  std::string processor = {};  ///< disassemble_jit(): "x86-64" or "aarch64"; empty: this machine's
 };
 
 /// x86-64 or AArch64 machine code by asmjit, W^X. On another processor load() fails with kUnavailable.

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fold_memory.h"
+
+#include <algorithm>
+
+#include <kiln/ir_memory.h>
+
+namespace kiln {
+
+using ir::BlockId;
+using ir::Id;
+using ir::kNone;
+using IrOp = ir::Op;
+
+namespace {
+
+bool is_call(IrOp op) { return op == IrOp::kCall || op == IrOp::kCallLocal || op == IrOp::kTailCall; }
+
+std::vector<std::uint32_t> count_uses(ir::Function& f) {
+  std::vector<std::uint32_t> uses(f.nodes.size());
+  for (const BlockId block : f.order) {
+    for (const Id id : f.blocks[block].nodes) {
+      ir::for_operands(f, id, [&](Id& in) { ++uses[in]; });
+    }
+    ir::for_operands(f.blocks[block].end, [&](Id& in) { ++uses[in]; });
+  }
+  return uses;
+}
+
+/// A part of an address that has a constant added gives it to the displacement.
+void fold_displacement(ir::Function& f, ir::Node& n, unsigned part, std::vector<std::uint32_t>& uses) {
+  constexpr std::int64_t kFar = 0x4000'0000;
+  ir::Node& sum = f.nodes[n.in[part]];
+  if (sum.op != IrOp::kAdd || sum.bits != 64 || !f.is_constant(sum.in[1])) {
+    return;
+  }
+  const auto displacement = n.imm + static_cast<std::int64_t>(f.value(sum.in[1]));
+  if (displacement < -kFar || displacement > kFar) {
+    return;
+  }
+  if (--uses[n.in[part]] == 0) {
+    sum.block = kNone;
+  } else {
+    ++uses[sum.in[0]];
+  }
+  n.imm = displacement;
+  n.in[part] = sum.in[0];
+}
+
+class Folder {
+ public:
+  Folder(ir::Function& f, bool swaps) : f_(f), swaps_(swaps), uses_(count_uses(f)), folded_(f.nodes.size()) {}
+
+  std::vector<bool> run() {
+    for (const BlockId block : f_.order) {
+      find_updates(block);
+      open_.clear();
+      for (const Id id : f_.blocks[block].nodes) {
+        const ir::Node& n = f_.nodes[id];
+        if (folded_[id]) {
+          continue;
+        }
+        fold_operand(id);
+        if (n.op == IrOp::kLoad) {
+          if (uses_[id] == 1 && !n.is_signed && foldable_address(n)) {
+            open_.push_back(id);
+          }
+        } else if (is_call(n.op)) {
+          open_.clear();
+        } else if (ir::is_access(n.op)) {
+          const ir::Access access = ir::access_of(f_, id);
+          std::erase_if(open_, [&](Id load) { return ir::may_alias(ir::access_of(f_, load), access); });
+        }
+      }
+      const ir::Terminator& end = f_.blocks[block].end;
+      if (end.kind == ir::Terminator::kBranch && !fold(end.b, end.bits)) {
+        fold(end.a, end.bits);
+      }
+    }
+    return std::move(folded_);
+  }
+
+ private:
+  /// A load, an operation on it and the store of the result to the same place: one instruction that changes memory. Only at fixed
+  /// addresses (global data): elsewhere processors rename what was just stored, and see through three instructions, but not one.
+  void find_updates(BlockId block) {
+    const auto& nodes = f_.blocks[block].nodes;
+    for (std::size_t at = 0; at < nodes.size(); ++at) {
+      const ir::Node& store = f_.nodes[nodes[at]];
+      if (store.op != IrOp::kStore || store.size < 4 || f_.is_constant(store.in[2]) || !f_.is_constant(store.in[0]) ||
+          store.in[1] != kNone) {
+        continue;
+      }
+      const Id value = store.in[2];
+      const ir::Node& n = f_.nodes[value];
+      const bool commutes = n.op == IrOp::kAdd || n.op == IrOp::kAnd || n.op == IrOp::kOr || n.op == IrOp::kXor;
+      if ((!commutes && n.op != IrOp::kSub) || n.block != block || uses_[value] != 1 || n.bits < store.size * 8u) {
+        continue;
+      }
+      for (unsigned i = 0; i < (commutes ? 2u : 1u); ++i) {
+        const Id load = n.in[i];
+        const ir::Node& l = f_.nodes[load];
+        if (l.op == IrOp::kLoad && l.block == block && uses_[load] == 1 && l.size == store.size && l.in[0] == store.in[0] &&
+            l.in[1] == store.in[1] && l.scale == store.scale && l.imm == store.imm && load != n.in[1 - i] && is_undisturbed(block, load, at)) {
+          folded_[load] = folded_[value] = true;
+          break;
+        }
+      }
+    }
+  }
+
+  /// Whether nothing between the load and node number `until` of the block may write what it reads.
+  bool is_undisturbed(BlockId block, Id load, std::size_t until) const {
+    const auto& nodes = f_.blocks[block].nodes;
+    const ir::Access access = ir::access_of(f_, load);
+    for (std::size_t i = until; i-- > 0 && nodes[i] != load;) {
+      const IrOp op = f_.nodes[nodes[i]].op;
+      if (is_call(op) || (op != IrOp::kLoad && ir::is_access(op) && ir::may_alias(ir::access_of(f_, nodes[i]), access))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /// An index and a base that doesn't fit the displacement would need both scratch registers.
+  bool foldable_address(const ir::Node& n) const {
+    return n.in[1] == kNone || !f_.is_constant(n.in[0]) || f_.value(n.in[0]) + static_cast<std::uint64_t>(n.imm) <= 0x7fff'ffff;
+  }
+
+  bool fold(Id load, unsigned bits) {
+    constexpr std::size_t kNear = 12;  // open loads: further away, registers are held for longer than it is worth
+    const auto at = std::find(open_.begin(), open_.end(), load);
+    if (at == open_.end() || f_.nodes[load].size * 8u != bits || open_.size() > kNear) {
+      return false;
+    }
+    open_.erase(at);
+    folded_[load] = true;
+    return true;
+  }
+
+  void fold_operand(Id id) {
+    const ir::Node& n = f_.nodes[id];
+    switch (n.op) {
+      case IrOp::kAdd:
+      case IrOp::kMul:
+      case IrOp::kAnd:
+      case IrOp::kOr:
+      case IrOp::kXor:
+        if (!fold(n.in[1], n.bits) && !f_.is_constant(n.in[1])) {
+          fold(n.in[0], n.bits);
+        }
+        return;
+      case IrOp::kSub:
+      case IrOp::kCrc32c:
+        fold(n.in[1], n.bits);
+        return;
+      case IrOp::kSwap:
+        if (swaps_ && n.size >= 4) {
+          fold(n.in[0], n.size * 8u);
+        }
+        return;
+      default:
+        return;
+    }
+  }
+
+  ir::Function& f_;
+  bool swaps_;  ///< a swap may take memory
+  std::vector<std::uint32_t> uses_;
+  std::vector<bool> folded_;
+  std::vector<Id> open_;  ///< loads of the block that may still be folded
+};
+
+}  // namespace
+
+void fold_addresses(ir::Function& f) {
+  std::vector<std::uint32_t> uses = count_uses(f);
+  for (const BlockId block : f.order) {
+    for (const Id id : f.blocks[block].nodes) {
+      ir::Node& n = f.nodes[id];
+      if ((n.op != IrOp::kLoad && n.op != IrOp::kStore) || n.in[1] != kNone) {
+        continue;
+      }
+      ir::Node& sum = f.nodes[n.in[0]];
+      if (sum.op == IrOp::kAdd && sum.bits == 64 && sum.block == block && uses[n.in[0]] == 1 && !f.is_constant(sum.in[1])) {
+        n.in[0] = sum.in[0];
+        n.in[1] = sum.in[1];
+        n.scale = 0;
+        sum.block = kNone;
+        for (unsigned i = 0; i < 2; ++i) {
+          fold_displacement(f, n, i, uses);
+        }
+      }
+    }
+  }
+  for (const BlockId block : f.order) {
+    std::erase_if(f.blocks[block].nodes, [&](Id id) { return f.nodes[id].block == kNone; });
+  }
+}
+
+std::vector<bool> fold_memory(ir::Function& f, bool swaps) { return Folder(f, swaps).run(); }
+
+}  // namespace kiln

@@ -2,7 +2,6 @@
 //
 // The map engine against the C++ maps: random operations on small tables that fill up, over and over.
 // Every result must be equal, and the arenas equal byte for byte.
-#include <cstdlib>
 #include <map>
 
 #include "nic_map_pair.h"
@@ -17,13 +16,6 @@ struct Case {
   bool one_bucket = false;
   std::uint32_t flags = 0;
 };
-
-/// Operations of one comparison: a few thousand, or what KILN_MAP_STEPS in the environment says.
-int operations() {
-  constexpr int kFew = 3600;
-  const char* asked = std::getenv("KILN_MAP_STEPS");
-  return asked == nullptr ? kFew : std::max(1, std::atoi(asked));
-}
 
 void PrintTo(const Case& c, std::ostream* out) {
   *out << map_type_name(c.type) << " key " << c.key << " value " << c.value << " entries " << c.entries
@@ -61,7 +53,8 @@ TEST_P(MapEngine, RandomOperationsLeaveEqualArenas) {
   const Case& c = GetParam();
   Pair pair({spec(MapType::kArray, 4, 8, 3), spec(c.type, c.key, c.value, c.entries, c.flags)}, c.cpus, 11 * c.key + c.entries);
   constexpr int kRound = 150;
-  for (int round = 0; round * kRound < operations(); ++round) {
+  const int all = operations(3600);
+  for (int round = 0; round * kRound < all; ++round) {
     pair.rtl.set_idle(round % 3 == 2 ? 40 : 0);
     for (int i = 0; i < kRound; ++i) {
       step(pair, 1, c);

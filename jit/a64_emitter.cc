@@ -107,6 +107,7 @@ Result<void> A64Emitter::emit_program(std::uint32_t program) {
   if (!code.verified || program >= input_.facts.size()) {
     return Error{Errc::kUnsupported, fmt::format("{}: not verified; the JIT makes AArch64 code of verified programs only", name)};
   }
+  const CompileMemory memory;  // of the functions, and of everything about them
   const bool has_crc32 = options_.processor == Processor::kAArch64 || asmjit::CpuInfo::host().features().arm().hasCRC32();
   auto functions = compile_program(code, input_.facts[program], map_targets(), options_.passes, has_crc32);
   if (!functions) {

@@ -32,7 +32,7 @@ struct Hint {
 
 class Allocator {
  public:
-  Allocator(ir::Function& f, Id machine, const std::vector<bool>& folded, const RegisterFile& registers)
+  Allocator(ir::Function& f, Id machine, const ir::List<bool>& folded, const RegisterFile& registers)
       : f_(f), machine_(machine), folded_(folded), registers_(registers), live_(f, machine, folded, registers), hints_of_(f.nodes.size(), kNone) {
     result_.reg.assign(f.nodes.size(), -1);
     result_.slot.assign(f.nodes.size(), -1);
@@ -115,7 +115,7 @@ class Allocator {
     bool is_global = false;
   };
 
-  RegisterSet busy_over(Id id, const std::vector<RegisterSet>& busy) const {
+  RegisterSet busy_over(Id id, const ir::List<RegisterSet>& busy) const {
     RegisterSet all = 0;
     for (std::uint32_t r = live_.head(id); r != kNone; r = live_.range(r).next) {
       for (std::uint32_t at = live_.range(r).start; at < live_.range(r).end; ++at) {
@@ -155,8 +155,8 @@ class Allocator {
     for (const auto& [at, set] : live_.clobbers()) {
       busy_[at] |= set;
     }
-    const std::vector<RegisterSet> fixed(busy_);
-    std::vector<Interval> queue;
+    const ir::List<RegisterSet> fixed(busy_);
+    ir::List<Interval> queue;
     for (Id id = 0; id < f_.nodes.size(); ++id) {
       if (live_.leader(id) != id || live_.head(id) == kNone) {
         continue;
@@ -168,12 +168,13 @@ class Allocator {
       interval.is_global = live_.range(live_.head(id)).next != kNone || interval.length > kLong;
       queue.push_back(interval);
     }
-    std::sort(queue.begin(), queue.end(), [](const Interval& a, const Interval& b) {
-      if (a.is_global != b.is_global) {
-        return a.is_global;
-      }
-      return a.is_global && a.length != b.length ? a.length > b.length : a.start != b.start ? a.start < b.start : a.id < b.id;
-    });
+    // Long ones first, the longest ahead; then the others as they begin.
+    const auto locals = std::stable_partition(queue.begin(), queue.end(), [](const Interval& i) { return i.is_global; });
+    std::stable_sort(queue.begin(), locals, [](const Interval& a, const Interval& b) { return a.length != b.length ? a.length > b.length : a.start < b.start; });
+    const auto earlier = [](const Interval& a, const Interval& b) { return a.start < b.start; };
+    if (!std::is_sorted(locals, queue.end(), earlier)) {
+      std::stable_sort(locals, queue.end(), earlier);
+    }
     for (std::size_t next = 0; next < queue.size(); ++next) {
       const Interval now = queue[next];
       const RegisterSet free = registers_.allocatable & ~busy_over(now.id, busy_);
@@ -191,7 +192,7 @@ class Allocator {
   }
 
   /// Frees the register whose owners cost least, if that is less than this one does. They queue again.
-  int make_room(Id id, const std::vector<RegisterSet>& fixed, std::vector<Interval>& queue) {
+  int make_room(Id id, const ir::List<RegisterSet>& fixed, ir::List<Interval>& queue) {
     const RegisterSet possible = registers_.allocatable & ~busy_over(id, fixed);
     int best = -1;
     double least = live_.cost(id);
@@ -211,7 +212,7 @@ class Allocator {
     if (best < 0) {
       return -1;
     }
-    std::vector<Id>& owners = owners_[static_cast<std::size_t>(best)];
+    ir::List<Id>& owners = owners_[static_cast<std::size_t>(best)];
     std::erase_if(owners, [&](Id owner) {
       if (!live_.intersect(owner, id)) {
         return false;
@@ -226,19 +227,19 @@ class Allocator {
 
   ir::Function& f_;
   Id machine_;
-  const std::vector<bool>& folded_;
+  const ir::List<bool>& folded_;
   const RegisterFile& registers_;
   LiveRanges live_;
-  std::vector<std::uint32_t> hints_of_;  ///< by leader: the first
-  std::vector<Hint> hints_;
-  std::vector<RegisterSet> busy_;         ///< by position
-  std::array<std::vector<Id>, 32> owners_;  ///< by register
+  ir::List<std::uint32_t> hints_of_;  ///< by leader: the first
+  ir::List<Hint> hints_;
+  ir::List<RegisterSet> busy_;         ///< by position
+  std::array<ir::List<Id>, 32> owners_;  ///< by register
   Allocation result_;
 };
 
 }  // namespace
 
-Allocation allocate(ir::Function& f, Id machine, const std::vector<bool>& folded, const RegisterFile& registers) {
+Allocation allocate(ir::Function& f, Id machine, const ir::List<bool>& folded, const RegisterFile& registers) {
   return Allocator(f, machine, folded, registers).run();
 }
 

@@ -27,8 +27,8 @@ struct Constraints {
 };
 
 struct Allocation {
-  std::vector<std::int8_t> reg;    ///< by node: register, or -1
-  std::vector<std::int32_t> slot;  ///< by node: number of its 8-byte spill slot, or -1
+  ir::List<std::int8_t> reg;    ///< by node: register, or -1
+  ir::List<std::int32_t> slot;  ///< by node: number of its 8-byte spill slot, or -1
   std::uint32_t slots = 0;
   RegisterSet used = 0;
 };
@@ -49,7 +49,7 @@ struct RegisterFile {
 
 /// \param machine  the node that stands for the MachineState; calls use it.
 /// \param folded   by node: not computed by itself, but an operand of the one instruction that uses it.
-Allocation allocate(ir::Function& f, ir::Id machine, const std::vector<bool>& folded, const RegisterFile& registers);
+Allocation allocate(ir::Function& f, ir::Id machine, const ir::List<bool>& folded, const RegisterFile& registers);
 
 bool has_result(const ir::Node& node);
 

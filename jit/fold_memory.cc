@@ -16,8 +16,8 @@ namespace {
 
 bool is_call(IrOp op) { return op == IrOp::kCall || op == IrOp::kCallLocal || op == IrOp::kTailCall; }
 
-std::vector<std::uint32_t> count_uses(ir::Function& f) {
-  std::vector<std::uint32_t> uses(f.nodes.size());
+ir::List<std::uint32_t> count_uses(ir::Function& f) {
+  ir::List<std::uint32_t> uses(f.nodes.size());
   for (const BlockId block : f.order) {
     for (const Id id : f.blocks[block].nodes) {
       ir::for_operands(f, id, [&](Id& in) { ++uses[in]; });
@@ -28,7 +28,7 @@ std::vector<std::uint32_t> count_uses(ir::Function& f) {
 }
 
 /// A part of an address that has a constant added gives it to the displacement.
-void fold_displacement(ir::Function& f, ir::Node& n, unsigned part, std::vector<std::uint32_t>& uses) {
+void fold_displacement(ir::Function& f, ir::Node& n, unsigned part, ir::List<std::uint32_t>& uses) {
   constexpr std::int64_t kFar = 0x4000'0000;
   ir::Node& sum = f.nodes[n.in[part]];
   if (sum.op != IrOp::kAdd || sum.bits != 64 || !f.is_constant(sum.in[1])) {
@@ -51,7 +51,7 @@ class Folder {
  public:
   Folder(ir::Function& f, bool swaps) : f_(f), swaps_(swaps), uses_(count_uses(f)), folded_(f.nodes.size()) {}
 
-  std::vector<bool> run() {
+  ir::List<bool> run() {
     for (const BlockId block : f_.order) {
       find_updates(block);
       open_.clear();
@@ -166,15 +166,15 @@ class Folder {
 
   ir::Function& f_;
   bool swaps_;  ///< a swap may take memory
-  std::vector<std::uint32_t> uses_;
-  std::vector<bool> folded_;
-  std::vector<Id> open_;  ///< loads of the block that may still be folded
+  ir::List<std::uint32_t> uses_;
+  ir::List<bool> folded_;
+  ir::List<Id> open_;  ///< loads of the block that may still be folded
 };
 
 }  // namespace
 
 void fold_addresses(ir::Function& f) {
-  std::vector<std::uint32_t> uses = count_uses(f);
+  ir::List<std::uint32_t> uses = count_uses(f);
   for (const BlockId block : f.order) {
     for (const Id id : f.blocks[block].nodes) {
       ir::Node& n = f.nodes[id];
@@ -198,6 +198,6 @@ void fold_addresses(ir::Function& f) {
   }
 }
 
-std::vector<bool> fold_memory(ir::Function& f, bool swaps) { return Folder(f, swaps).run(); }
+ir::List<bool> fold_memory(ir::Function& f, bool swaps) { return Folder(f, swaps).run(); }
 
 }  // namespace kiln

@@ -17,6 +17,6 @@ void fold_addresses(ir::Function& f);
 /// what they read; and operations between a load and a store of the same place, all of which become one instruction.
 /// \param swaps  whether a byte swap is such an instruction.
 /// \return by node: it has no instruction of its own.
-std::vector<bool> fold_memory(ir::Function& f, bool swaps);
+ir::List<bool> fold_memory(ir::Function& f, bool swaps);
 
 }  // namespace kiln

@@ -31,7 +31,7 @@ class MapInliner {
       : f_(f), maps_(targets.maps), cpu_(targets.cpu), has_crc32_(has_crc32), arena_(reinterpret_cast<std::uintptr_t>(maps_.arena().data())) {}
 
   void run() {
-    std::vector<BlockId> work(f_.order.rbegin(), f_.order.rend());
+    ir::List<BlockId> work(f_.order.rbegin(), f_.order.rend());
     while (!work.empty()) {
       const BlockId block = work.back();
       work.pop_back();
@@ -45,6 +45,7 @@ class MapInliner {
     for (std::size_t at = 0; at < done_.size(); at += kAtOnce) {
       rewrite_uses(at, std::min(done_.size(), at + kAtOnce));
     }
+    f_.touch();
     f_.sweep();
   }
 
@@ -144,11 +145,11 @@ class MapInliner {
     slot_ = f_.nodes[call].slot;
     const Id key = f_.resolve(f_.operands[f_.nodes[call].list + 1]);
     const bool direct = tested(block, at, call);
-    const std::vector<Id> rest(f_.blocks[block].nodes.begin() + static_cast<std::ptrdiff_t>(at) + 1, f_.blocks[block].nodes.end());
+    const ir::List<Id> rest(f_.blocks[block].nodes.begin() + static_cast<std::ptrdiff_t>(at) + 1, f_.blocks[block].nodes.end());
     const ir::Terminator end = f_.blocks[block].end;
     f_.blocks[block].nodes.resize(at);
     f_.nodes[call].block = kNone;
-    const std::vector<Id> words = key_words(block, key, maps_.descriptor(map).key_size);
+    const ir::List<Id> words = key_words(block, key, maps_.descriptor(map).key_size);
     BlockId after = kNone;
     if (direct) {
       f_.blocks[block].nodes.insert(f_.blocks[block].nodes.end(), rest.begin(), rest.end());
@@ -194,8 +195,8 @@ class MapInliner {
   }
 
   /// 8-byte words, the last one zero-padded; by pieces of 8, 4, 2, 1 bytes, as programs write them.
-  std::vector<Id> key_words(BlockId block, Id key, std::uint32_t size) {
-    std::vector<Id> words;
+  ir::List<Id> key_words(BlockId block, Id key, std::uint32_t size) {
+    ir::List<Id> words;
     for (std::uint32_t at = 0; at < size; at += 8) {
       Id word = kNone;
       std::uint32_t done = 0;
@@ -223,7 +224,7 @@ class MapInliner {
     return binary(hit, IrOp::kAdd, offset, f_.constant(arena_ + d.entries + own_value(d)));
   }
 
-  Id hash_lookup(BlockId block, const MapDescriptor& d, const std::vector<Id>& words, BlockId hit, BlockId miss) {
+  Id hash_lookup(BlockId block, const MapDescriptor& d, const ir::List<Id>& words, BlockId hit, BlockId miss) {
     Id hash = f_.constant(kHashSeed);
     for (const Id word : words) {
       hash = binary(block, IrOp::kCrc32c, hash, word);
@@ -251,7 +252,7 @@ class MapInliner {
     return binary(hit, IrOp::kAdd, entry, f_.constant(d.value_offset + own_value(d)));
   }
 
-  void compare_key(BlockId block, Id entry, const std::vector<Id>& words, BlockId equal, BlockId differs) {
+  void compare_key(BlockId block, Id entry, const ir::List<Id>& words, BlockId equal, BlockId differs) {
     Id difference = kNone;
     for (std::size_t i = 0; i < words.size(); ++i) {
       const Id stored = load(block, entry, static_cast<std::int64_t>(sizeof(MapEntry) + 8 * i), 8, kInside);
@@ -283,7 +284,7 @@ class MapInliner {
 
   void rewrite_uses(std::size_t begin, std::size_t end) {
     ir::VariableBuilder variables(f_, static_cast<std::uint32_t>(end - begin));
-    std::vector<std::uint32_t> variable(f_.nodes.size(), kNone);
+    ir::List<std::uint32_t> variable(f_.nodes.size(), kNone);
     for (std::size_t i = begin; i < end; ++i) {
       const auto v = static_cast<std::uint32_t>(i - begin);
       variable[done_[i].call] = v;
@@ -291,8 +292,8 @@ class MapInliner {
       variables.write(done_[i].miss, v, f_.constant(0));
     }
     const auto of = [&](Id id) { return id < variable.size() ? variable[id] : kNone; };
-    for (const BlockId block : std::vector<BlockId>(f_.order)) {
-      for (const Id id : std::vector<Id>(f_.blocks[block].nodes)) {
+    for (const BlockId block : ir::List<BlockId>(f_.order)) {
+      for (const Id id : ir::List<Id>(f_.blocks[block].nodes)) {
         if (f_.nodes[id].op == IrOp::kPhi) {
           for (std::uint32_t i = 0; i < f_.nodes[id].count; ++i) {
             if (const std::uint32_t v = of(f_.operands[f_.nodes[id].list + i]); v != kNone) {
@@ -316,8 +317,8 @@ class MapInliner {
   bool has_crc32_;
   std::uint64_t arena_;
   std::uint32_t slot_ = 0;
-  std::vector<BlockId> order_, tail_;
-  std::vector<Done> done_;
+  ir::List<BlockId> order_, tail_;
+  ir::List<Done> done_;
 };
 
 }  // namespace

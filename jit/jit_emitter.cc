@@ -83,6 +83,7 @@ bool JitEmitter::emit_optimised(std::uint32_t program) {
   if (!code.verified || program >= input_.facts.size()) {
     return false;
   }
+  const CompileMemory memory;  // of the functions, and of everything about them
   const auto& features = asmjit::CpuInfo::host().features().x86();
   auto functions = compile_program(code, input_.facts[program], map_targets(), options_.passes, features.hasSSE4_2());
   if (!functions) {

@@ -19,7 +19,7 @@ constexpr std::uint32_t kMostDepth = 6;  // of loops that count
 
 }  // namespace
 
-LiveRanges::LiveRanges(ir::Function& f, Id machine, const std::vector<bool>& folded, const RegisterFile& registers)
+LiveRanges::LiveRanges(ir::Function& f, Id machine, const ir::List<bool>& folded, const RegisterFile& registers)
     : f_(f), machine_(machine), folded_(folded), registers_(registers), leader_(f.nodes.size()), head_(f.nodes.size(), kNone), cost_(f.nodes.size()) {
   for (Id id = 0; id < leader_.size(); ++id) {
     leader_[id] = id;
@@ -79,8 +79,8 @@ void LiveRanges::number() {
 
 // Values that are live between blocks get a bit each.
 void LiveRanges::find_live() {
-  std::vector<std::uint32_t> bit(f_.nodes.size(), kNone);
-  std::vector<BlockId> home(f_.nodes.size(), 0);
+  ir::List<std::uint32_t> bit(f_.nodes.size(), kNone);
+  ir::List<BlockId> home(f_.nodes.size(), 0);
   for (const BlockId block : f_.order) {
     for (const Id id : f_.blocks[block].nodes) {
       home[id] = block;
@@ -113,14 +113,14 @@ void LiveRanges::find_live() {
   }
   words_ = (globals_.size() + 63) / 64;
   out_.assign(f_.blocks.size() * words_, 0);
-  std::vector<std::uint64_t> in(out_), gen(out_), kill(out_);
-  const auto set = [&](std::vector<std::uint64_t>& sets, BlockId block, Id id) {
+  ir::List<std::uint64_t> in(out_), gen(out_), kill(out_);
+  const auto set = [&](ir::List<std::uint64_t>& sets, BlockId block, Id id) {
     sets[block * words_ + bit[id] / 64] |= std::uint64_t{1} << (bit[id] % 64);
   };
-  const auto has = [&](const std::vector<std::uint64_t>& sets, BlockId block, Id id) {
+  const auto has = [&](const ir::List<std::uint64_t>& sets, BlockId block, Id id) {
     return (sets[block * words_ + bit[id] / 64] >> (bit[id] % 64) & 1) != 0;
   };
-  std::vector<std::uint64_t> phi_out(out_);
+  ir::List<std::uint64_t> phi_out(out_);
   for (const BlockId block : f_.order) {
     const auto note = [&](Id id, bool) {
       if (bit[id] != kNone && !has(kill, block, id)) {
@@ -143,7 +143,7 @@ void LiveRanges::find_live() {
     }
     ir::for_operands(f_.blocks[block].end, [&](Id& id) { use(id, false, note); });
   }
-  std::vector<BlockId> order = ir::reverse_postorder(f_);
+  ir::List<BlockId> order = ir::reverse_postorder(f_);
   std::reverse(order.begin(), order.end());
   for (bool changed = true; changed;) {
     changed = false;
@@ -248,7 +248,7 @@ void LiveRanges::join(Id a, Id b) {
 }
 
 void LiveRanges::join_phis() {
-  std::vector<BlockId> order(f_.order);
+  ir::List<BlockId> order(f_.order);
   std::stable_sort(order.begin(), order.end(), [this](BlockId a, BlockId b) { return f_.blocks[a].loop_depth > f_.blocks[b].loop_depth; });
   for (const BlockId block : order) {
     for (const Id id : f_.blocks[block].nodes) {

@@ -13,7 +13,7 @@
 
 namespace kiln {
 
-inline constexpr std::uint32_t kStep = 4, kClobber = 1, kResult = 2;
+inline constexpr std::uint32_t kStep = 3, kClobber = 1, kResult = 2;
 
 struct Range {
   std::uint32_t start = 0, end = 0;  ///< positions, end exclusive
@@ -24,12 +24,12 @@ class LiveRanges {
  public:
   using Id = ir::Id;
 
-  LiveRanges(ir::Function& f, Id machine, const std::vector<bool>& folded, const RegisterFile& registers);
+  LiveRanges(ir::Function& f, Id machine, const ir::List<bool>& folded, const RegisterFile& registers);
 
   /// Positions of the function, one past the last.
   std::uint32_t positions() const { return positions_; }
   /// By position: registers that are overwritten there.
-  const std::vector<std::pair<std::uint32_t, RegisterSet>>& clobbers() const { return clobbers_; }
+  const ir::List<std::pair<std::uint32_t, RegisterSet>>& clobbers() const { return clobbers_; }
 
   /// The first range of a leader, or kNone.
   std::uint32_t head(Id id) const { return head_[id]; }
@@ -63,18 +63,18 @@ class LiveRanges {
 
   ir::Function& f_;
   Id machine_;
-  const std::vector<bool>& folded_;
+  const ir::List<bool>& folded_;
   const RegisterFile& registers_;
-  std::vector<Id> leader_;
-  std::vector<std::uint32_t> head_;
-  std::vector<double> cost_;
-  std::vector<Range> ranges_;
-  std::vector<std::uint32_t> start_, end_;  ///< by block
+  ir::List<Id> leader_;
+  ir::List<std::uint32_t> head_;
+  ir::List<double> cost_;
+  ir::List<Range> ranges_;
+  ir::List<std::uint32_t> start_, end_;  ///< by block
   std::uint32_t positions_ = 0;
-  std::vector<Id> globals_;  ///< values that are live between blocks
+  ir::List<Id> globals_;  ///< values that are live between blocks
   std::size_t words_ = 0;
-  std::vector<std::uint64_t> out_;  ///< by block: bits of the globals that are live at its end
-  std::vector<std::pair<std::uint32_t, RegisterSet>> clobbers_;
+  ir::List<std::uint64_t> out_;  ///< by block: bits of the globals that are live at its end
+  ir::List<std::pair<std::uint32_t, RegisterSet>> clobbers_;
 };
 
 }  // namespace kiln

@@ -14,8 +14,8 @@ using IrOp = ir::Op;
 /// Moves on an edge need a place: the end of a block that leads nowhere else. Where the other way leads straight on, that
 /// place is out of it, behind everything else; but not on the way back of a loop, which would jump twice.
 void PlacedFunction::split_critical_edges() {
-  std::vector<BlockId> order, aside;
-  std::vector<bool> passed(f_.blocks.size());
+  ir::List<BlockId> order, aside;
+  ir::List<bool> passed(f_.blocks.size());
   for (std::size_t at = 0; at < f_.order.size(); ++at) {
     const BlockId from = f_.order[at];
     order.push_back(from);
@@ -72,8 +72,8 @@ void PlacedFunction::find_detours() {
   }
 }
 
-std::vector<PlacedFunction::Move> PlacedFunction::edge_moves(BlockId from) const {
-  std::vector<Move> moves;
+ir::List<PlacedFunction::Move> PlacedFunction::edge_moves(BlockId from) const {
+  ir::List<Move> moves;
   const BlockId to = f_.blocks[from].end.to[0];
   const std::size_t index = f_.pred_index(to, from);
   for (const Id id : f_.blocks[to].nodes) {
@@ -89,7 +89,7 @@ std::vector<PlacedFunction::Move> PlacedFunction::edge_moves(BlockId from) const
 }
 
 /// All at once: no move sees what another wrote. Cycles go through the scratch register.
-void PlacedFunction::move_all(std::vector<Move> moves) {
+void PlacedFunction::move_all(ir::List<Move> moves) {
   std::erase_if(moves, [](const Move& m) { return m.to == m.from; });
   while (!moves.empty()) {
     const auto ready = std::find_if(moves.begin(), moves.end(), [&](const Move& m) {

@@ -66,7 +66,7 @@ void PlacedFunction::find_saved() {
 }
 
 void PlacedFunction::move_arguments_in() {
-  std::vector<Move> moves;
+  ir::List<Move> moves;
   for (Id id = 0; id < f_.nodes.size(); ++id) {
     const ir::Node& n = f_.nodes[id];
     if ((n.op == IrOp::kArgument || n.op == IrOp::kFrame) && place(id).kind != Place::kNowhere) {
@@ -181,7 +181,7 @@ void PlacedFunction::node(Id id) {
 
 void PlacedFunction::call(Id id) {
   const ir::Node& n = f_.nodes[id];
-  std::vector<Move> moves = {{in_register(registers_.helper_machine), place(machine_)}};
+  ir::List<Move> moves = {{in_register(registers_.helper_machine), place(machine_)}};
   for (std::uint32_t i = 0; i < n.count; ++i) {
     moves.push_back({in_register(registers_.arguments[i]), place(f_.list(id)[i])});
   }
@@ -193,7 +193,7 @@ void PlacedFunction::call(Id id) {
 
 void PlacedFunction::call_local(Id id) {
   const ir::Node& n = f_.nodes[id];
-  std::vector<Move> moves = {{in_register(registers_.machine), place(machine_)}, {in_register(registers_.frame), place(f_.list(id)[5])}};
+  ir::List<Move> moves = {{in_register(registers_.machine), place(machine_)}, {in_register(registers_.frame), place(f_.list(id)[5])}};
   for (std::uint32_t i = 0; i < 5; ++i) {
     moves.push_back({in_register(registers_.arguments[i]), place(f_.list(id)[i])});
   }

@@ -102,9 +102,9 @@ class PlacedFunction {
   const FunctionTargets& targets_;
   ir::Function& f_;
   const bool is_body_;
-  std::vector<bool> folded_;     ///< by node: no instruction of its own
+  ir::List<bool> folded_;     ///< by node: no instruction of its own
   Allocation places_;
-  std::vector<unsigned> saved_;  ///< registers that open_frame() saves, in ascending order
+  ir::List<unsigned> saved_;  ///< registers that open_frame() saves, in ascending order
 
  private:
   // placed_function.cc
@@ -122,14 +122,14 @@ class PlacedFunction {
   // placed_edges.cc
   void split_critical_edges();
   void find_detours();
-  std::vector<Move> edge_moves(ir::BlockId from) const;
-  void move_all(std::vector<Move> moves);
+  ir::List<Move> edge_moves(ir::BlockId from) const;
+  void move_all(ir::List<Move> moves);
 
   asmjit::BaseEmitter& base_;
   SlotComment comment_;
   Id machine_ = ir::kNone;             ///< the node that stands for the MachineState
   std::vector<asmjit::Label> labels_;  ///< by block
-  std::vector<ir::BlockId> leads_to_;  ///< by block: itself, or the block that is reached through it
+  ir::List<ir::BlockId> leads_to_;  ///< by block: itself, or the block that is reached through it
 };
 
 }  // namespace kiln

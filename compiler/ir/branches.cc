@@ -88,14 +88,14 @@ class Branches {
   bool once() {
     bool changed = false;
     bound_counters(f_);
-    const std::vector<BlockId> order = f_.order;
+    const List<BlockId> order = f_.order;
     for (const BlockId id : order) {
       changed |= fold_end(id);
     }
     if (changed) {
       f_.sweep();
     }
-    for (const BlockId id : std::vector<BlockId>(f_.order)) {
+    for (const BlockId id : List<BlockId>(f_.order)) {
       if (threads_ < kMostThreads && thread(id)) {
         changed = true;
         ++threads_;
@@ -103,14 +103,14 @@ class Branches {
       }
     }
     bool shorter = false;
-    for (const BlockId id : std::vector<BlockId>(f_.order)) {
+    for (const BlockId id : List<BlockId>(f_.order)) {
       shorter |= skip_empty(id);
     }
     if (shorter) {
       f_.sweep();
     }
     bool joined = false;
-    for (const BlockId id : std::vector<BlockId>(f_.order)) {
+    for (const BlockId id : List<BlockId>(f_.order)) {
       while (join(id)) {
         joined = true;
       }
@@ -158,7 +158,7 @@ class Branches {
         !f_.is_constant(end.b) || !only_phis(id) || has_pred(id, id)) {
       return false;
     }
-    std::vector<std::pair<BlockId, BlockId>> detours;  // from predecessor to target
+    List<std::pair<BlockId, BlockId>> detours;  // from predecessor to target
     for (const BlockId pred : f_.blocks[id].preds) {
       const Id operand = f_.phi_operand(end.a, pred);
       if (f_.is_constant(operand)) {
@@ -168,9 +168,9 @@ class Branches {
     if (detours.empty()) {
       return false;
     }
-    const std::vector<Id> phis = f_.blocks[id].nodes;
-    std::vector<std::vector<Id>> values;  // by detour and phi
-    std::vector<BlockId> ways;
+    const List<Id> phis = f_.blocks[id].nodes;
+    List<List<Id>> values;  // by detour and phi
+    List<BlockId> ways;
     for (const auto& [pred, target] : detours) {
       auto& row = values.emplace_back();
       for (const Id phi : phis) {
@@ -183,7 +183,7 @@ class Branches {
   }
 
   /// A block on the new way from `pred` around `id` to `target`.
-  BlockId add_way(BlockId id, BlockId pred, BlockId target, const std::vector<Id>& phis, const std::vector<Id>& values) {
+  BlockId add_way(BlockId id, BlockId pred, BlockId target, const List<Id>& phis, const List<Id>& values) {
     const auto way = static_cast<BlockId>(f_.blocks.size());
     f_.blocks.emplace_back();
     f_.blocks[way].end = {.kind = Terminator::kJump, .to = {target, kNone}, .slot = f_.blocks[id].end.slot};
@@ -206,7 +206,7 @@ class Branches {
   }
 
   /// Uses of the phis that the block no longer dominates.
-  void repair(BlockId id, const std::vector<Id>& phis, const std::vector<BlockId>& ways, const std::vector<std::vector<Id>>& values) {
+  void repair(BlockId id, const List<Id>& phis, const List<BlockId>& ways, const List<List<Id>>& values) {
     VariableBuilder variables(f_, static_cast<std::uint32_t>(phis.size()));
     for (std::uint32_t v = 0; v < phis.size(); ++v) {
       variables.write(id, v, phis[v]);
@@ -217,13 +217,13 @@ class Branches {
     const auto variable_of = [&](Id node) {
       return static_cast<std::uint32_t>(std::find(phis.begin(), phis.end(), node) - phis.begin());
     };
-    for (const BlockId block : std::vector<BlockId>(f_.order)) {
-      for (const Id node : std::vector<Id>(f_.blocks[block].nodes)) {
+    for (const BlockId block : List<BlockId>(f_.order)) {
+      for (const Id node : List<Id>(f_.blocks[block].nodes)) {
         if (f_.nodes[node].op == Op::kPhi) {
           for (std::uint32_t i = 0; i < f_.nodes[node].count; ++i) {
             const std::uint32_t v = variable_of(f_.operands[f_.nodes[node].list + i]);
             const BlockId pred = f_.blocks[block].preds[i];
-            if (v < phis.size() && pred != id && node != phis[v]) {
+            if (v < phis.size() && pred != id) {  // of the phi itself as well, if it comes round a loop
               const Id now = variables.read_end(pred, v);
               f_.operands[f_.nodes[node].list + i] = now;
             }
@@ -239,7 +239,7 @@ class Branches {
       }
     }
   }
-  static Id fixed(Id operand, BlockId block, std::uint32_t v, const std::vector<Id>& phis, VariableBuilder& variables) {
+  static Id fixed(Id operand, BlockId block, std::uint32_t v, const List<Id>& phis, VariableBuilder& variables) {
     return v < phis.size() ? variables.read_start(block, v) : operand;
   }
 
@@ -251,7 +251,7 @@ class Branches {
     }
     const BlockId target = block.end.to[0];
     bool changed = false;
-    for (const BlockId pred : std::vector<BlockId>(block.preds)) {
+    for (const BlockId pred : List<BlockId>(block.preds)) {
       if (has_pred(target, pred)) {
         continue;
       }

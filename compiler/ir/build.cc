@@ -39,8 +39,10 @@ Result<Function> Builder::build(std::uint32_t function) {
   // Other contexts than XDP's can be stored to, by the program and by helpers.
   f_.context_changes = facts_.changes_packet || program_.type != ProgramType::kXdp;
   calls_.assign(program_.subprograms.size(), 0);
+  infos_.assign(program_.insns.size(), nullptr);
   for (std::uint32_t slot = 0; slot < program_.insns.size(); ++slot) {
     const InsnInfo* info = reachable(slot) ? find_insn(at(slot)) : nullptr;
+    infos_[slot] = info;
     if (info != nullptr && info->op == Bpf::CALL_LOCAL) {
       ++calls_[static_cast<std::size_t>(&program_.subprogram_of(slot + 1 + static_cast<std::uint32_t>(at(slot).imm)) - program_.subprograms.data())];
     }
@@ -60,6 +62,7 @@ Result<Function> Builder::build(std::uint32_t function) {
     f_.order[id] = id;
   }
   std::stable_sort(f_.order.begin(), f_.order.end(), [this](BlockId a, BlockId b) { return keys_[a] < keys_[b]; });
+  f_.touch();
   f_.sweep();
   return std::move(f_);
 }
@@ -76,8 +79,8 @@ BlockId Builder::new_block(std::uint64_t key) {
 }
 
 /// Slots that control may go to after the instruction at `slot`, the taken one first.
-std::vector<std::uint32_t> Builder::next_slots(std::uint32_t slot) const {
-  const InsnInfo& info = *find_insn(at(slot));
+List<std::uint32_t> Builder::next_slots(std::uint32_t slot) const {
+  const InsnInfo& info = this->info(slot);
   if (info.form == Form::kExit) {
     return {};
   }
@@ -104,7 +107,7 @@ std::vector<std::uint32_t> Builder::next_slots(std::uint32_t slot) const {
 std::uint32_t Builder::block_end(const Scope& scope, std::uint32_t slot) const {
   for (;;) {
     const std::uint32_t next = slot + (at(slot).is_wide() ? 2 : 1);
-    if (ends_block(find_insn(at(slot))->form) || next >= scope.end || scope.blocks[next - scope.start] != kNone) {
+    if (ends_block(info(slot).form) || next >= scope.end || scope.blocks[next - scope.start] != kNone) {
       return slot;
     }
     slot = next;
@@ -113,13 +116,13 @@ std::uint32_t Builder::block_end(const Scope& scope, std::uint32_t slot) const {
 
 void Builder::find_blocks(Scope& scope) {
   scope.blocks.assign(scope.end - scope.start, kNone);
-  std::vector<bool> leader(scope.end - scope.start);
+  List<bool> leader(scope.end - scope.start);
   leader[0] = true;
   for (std::uint32_t slot = scope.start; slot < scope.end; ++slot) {
     if (!reachable(slot)) {
       continue;
     }
-    if (ends_block(find_insn(at(slot))->form)) {
+    if (ends_block(info(slot).form)) {
       for (const std::uint32_t next : next_slots(slot)) {
         leader[next - scope.start] = true;
       }
@@ -134,10 +137,10 @@ void Builder::find_blocks(Scope& scope) {
 }
 
 /// First slots of the blocks, in reverse postorder.
-std::vector<std::uint32_t> Builder::visit_order(const Scope& scope) const {
-  std::vector<std::uint32_t> order;
-  std::vector<bool> seen(scope.end - scope.start);
-  std::vector<std::pair<std::uint32_t, std::vector<std::uint32_t>>> stack;
+List<std::uint32_t> Builder::visit_order(const Scope& scope) const {
+  List<std::uint32_t> order;
+  List<bool> seen(scope.end - scope.start);
+  List<std::pair<std::uint32_t, List<std::uint32_t>>> stack;
   const auto enter = [&](std::uint32_t slot) {
     seen[slot - scope.start] = true;
     stack.emplace_back(slot, next_slots(block_end(scope, slot)));
@@ -171,7 +174,7 @@ void Builder::connect(BlockId from, BlockId to) {
 void Builder::seal(BlockId block) {
   sealed_[block] = true;
   for (const auto& [variable, phi] : incomplete_[block]) {
-    std::vector<Id> operands;
+    List<Id> operands;
     for (const BlockId pred : f_.blocks[block].preds) {
       operands.push_back(read(pred, variable));
     }
@@ -225,7 +228,7 @@ Id Builder::reg(const Scope& scope, unsigned number, std::uint32_t slot) {
 
 Result<void> Builder::build_scope(Scope& scope, BlockId from) {
   find_blocks(scope);
-  const std::vector<std::uint32_t> order = visit_order(scope);
+  const List<std::uint32_t> order = visit_order(scope);
   for (const std::uint32_t slot : order) {
     for (const std::uint32_t next : next_slots(block_end(scope, slot))) {
       ++expected_[scope.blocks[next - scope.start]];
@@ -244,14 +247,14 @@ Result<void> Builder::build_scope(Scope& scope, BlockId from) {
 Result<void> Builder::fill(Scope& scope, std::uint32_t slot) {
   at_ = scope.blocks[slot - scope.start];
   const std::uint32_t last = block_end(scope, slot);
-  for (; slot < last || (slot == last && !ends_block(find_insn(at(slot))->form)); slot += at(slot).is_wide() ? 2 : 1) {
+  for (; slot < last || (slot == last && !ends_block(info(slot).form)); slot += at(slot).is_wide() ? 2 : 1) {
     KILN_TRY(insn(scope, slot));
   }
   return end_block(scope, last);
 }
 
 Result<void> Builder::end_block(Scope& scope, std::uint32_t slot) {
-  const InsnInfo& info = *find_insn(at(slot));
+  const InsnInfo& info = this->info(slot);
   Terminator& end = f_.blocks[at_].end;
   end.slot = slot;
   if (info.form == Form::kExit) {
@@ -264,7 +267,7 @@ Result<void> Builder::end_block(Scope& scope, std::uint32_t slot) {
     }
     return {};
   }
-  const std::vector<std::uint32_t> next = next_slots(slot);
+  const List<std::uint32_t> next = next_slots(slot);
   Terminator made{.kind = next.size() == 2 ? Terminator::kBranch : Terminator::kJump, .slot = slot};
   if (next.size() == 2) {
     static constexpr std::pair<std::string_view, Cond> kConds[] = {

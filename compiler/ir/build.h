@@ -29,15 +29,15 @@ class Builder {
     std::uint64_t key = 0, step = 0;   ///< layout: block at slot s lies at key + (s - start) * step
     unsigned depth = 0;
     BlockId continuation = kNone;      ///< inlined: where EXIT leads
-    std::vector<BlockId> blocks{};     ///< by slot - start; kNone where none starts
-    std::vector<std::pair<BlockId, Id>> returns{};
+    List<BlockId> blocks{};     ///< by slot - start; kNone where none starts
+    List<std::pair<BlockId, Id>> returns{};
   };
 
   // Blocks and edges (build.cc).
   BlockId new_block(std::uint64_t key);
   void find_blocks(Scope& scope);
-  std::vector<std::uint32_t> visit_order(const Scope& scope) const;
-  std::vector<std::uint32_t> next_slots(std::uint32_t slot) const;
+  List<std::uint32_t> visit_order(const Scope& scope) const;
+  List<std::uint32_t> next_slots(std::uint32_t slot) const;
   std::uint32_t block_end(const Scope& scope, std::uint32_t slot) const;
   void connect(BlockId from, BlockId to);
   void seal(BlockId block);
@@ -67,6 +67,7 @@ class Builder {
   Error refuse(std::uint32_t slot, std::string_view what) const;
 
   const Insn& at(std::uint32_t slot) const { return program_.insns[slot]; }
+  const InsnInfo& info(std::uint32_t slot) const { return *infos_[slot]; }  ///< REQUIRES: reachable
   bool reachable(std::uint32_t slot) const { return facts_.insns[slot].reachable; }
 
   const Program& program_;
@@ -74,12 +75,13 @@ class Builder {
   std::span<const std::uint32_t> frame_bytes_;
   PassSet passes_;
   Function f_;
-  std::vector<std::array<Id, kVariables>> defs_;  ///< by block
-  std::vector<std::uint32_t> expected_;           ///< by block: predecessors in the end
-  std::vector<bool> sealed_;
-  std::vector<std::vector<std::pair<unsigned, Id>>> incomplete_;
-  std::vector<std::uint64_t> keys_;
-  std::vector<std::uint32_t> calls_;  ///< by function: how many calls of it there are
+  List<const InsnInfo*> infos_;                   ///< by slot; of reachable ones
+  List<std::array<Id, kVariables>> defs_;  ///< by block
+  List<std::uint32_t> expected_;           ///< by block: predecessors in the end
+  List<bool> sealed_;
+  List<List<std::pair<unsigned, Id>>> incomplete_;
+  List<std::uint64_t> keys_;
+  List<std::uint32_t> calls_;  ///< by function: how many calls of it there are
   std::uint32_t inlined_ = 0;         ///< slots so far
   BlockId at_ = 0;                    ///< where nodes go now
 };

@@ -39,7 +39,7 @@ Id Builder::emit(Node node) {
 }
 
 Result<void> Builder::insn(Scope& scope, std::uint32_t slot) {
-  const InsnInfo* info = find_insn(at(slot));
+  const InsnInfo* info = infos_[slot];
   KILN_CHECK(info != nullptr);
   switch (info->form) {
     case Form::kAluImm:
@@ -219,7 +219,7 @@ Result<void> Builder::call(Scope& scope, const InsnInfo& info, std::uint32_t slo
   if (info.op != Bpf::CALL_HELPER || helper == nullptr) {
     return refuse(slot, "kernel function");
   }
-  std::vector<Id> arguments;
+  List<Id> arguments;
   for (unsigned i = 0; i < helper->args.size() && helper->args[i] != HelperArg::kNone; ++i) {
     arguments.push_back(reg(scope, i + 1, slot));
   }
@@ -261,7 +261,7 @@ Result<void> Builder::call_local(Scope& scope, std::uint32_t slot) {
   if (inlinable(scope, callee)) {
     return inline_call(scope, slot, callee);
   }
-  std::vector<Id> arguments;
+  List<Id> arguments;
   for (unsigned i = 1; i <= 5; ++i) {
     arguments.push_back(read(at_, i));
   }
@@ -287,7 +287,7 @@ Result<void> Builder::inline_call(Scope& scope, std::uint32_t slot, std::uint32_
   // A block of its own, so that the arguments are what its registers start with.
   KILN_TRY(build_scope(inner, at_));
   at_ = inner.continuation;
-  std::vector<Id> results;
+  List<Id> results;
   for (const auto& [from, value] : inner.returns) {
     f_.blocks[at_].preds.push_back(from);
     results.push_back(value);

@@ -2,6 +2,7 @@
 //
 // Passes that look at one node or branch at a time: fold, narrow, common computations, dead code, and their order.
 #include <algorithm>
+#include <bit>
 
 #include <kiln/ir_passes.h>
 
@@ -78,23 +79,32 @@ bool narrowable(const Function& f, const Node& n) {
   }
 }
 
-/// Key of a pure node for finding its like.
-struct Computation {
-  Op op;
-  std::uint8_t bits, size;
-  std::array<Id, 3> in;
-  std::int64_t imm;
-  bool operator==(const Computation&) const = default;
-};
-struct ComputationHash {
-  std::size_t operator()(const Computation& c) const {
-    std::uint64_t h = static_cast<std::uint64_t>(c.op) | std::uint64_t{c.bits} << 8 | std::uint64_t{c.size} << 16;
-    for (const std::uint64_t part : {std::uint64_t{c.in[0]}, std::uint64_t{c.in[1]}, std::uint64_t{c.in[2]}, static_cast<std::uint64_t>(c.imm)}) {
-      h = (h ^ part) * 0x9e3779b97f4a7c15;
-      h ^= h >> 32;
+/// Pure nodes by what they compute: open addressing, half full at most.
+class Computations {
+ public:
+  explicit Computations(const Function& f) : f_(f), slots_(std::bit_ceil(2 * f.nodes.size() + 2), kNone), mask_(slots_.size() - 1) {}
+
+  /// Where the node's like is, or is to be put.
+  Id& find(Id id) {
+    const Node& n = f_.nodes[id];
+    std::uint64_t h = static_cast<std::uint64_t>(n.op) | std::uint64_t{n.bits} << 8 | std::uint64_t{n.size} << 16 | std::uint64_t{n.in[2]} << 32;
+    h = (h ^ (n.in[0] | std::uint64_t{n.in[1]} << 32)) * kMix;
+    h = (h ^ h >> 32 ^ static_cast<std::uint64_t>(n.imm)) * kMix;
+    std::size_t at = (h ^ h >> 32) & mask_;
+    while (slots_[at] != kNone && !alike(f_.nodes[slots_[at]], n)) {
+      at = (at + 1) & mask_;
     }
-    return h;
+    return slots_[at];
   }
+
+ private:
+  static constexpr std::uint64_t kMix = 0x9e3779b97f4a7c15;
+  static bool alike(const Node& a, const Node& b) {
+    return a.op == b.op && a.bits == b.bits && a.size == b.size && a.scale == b.scale && a.is_signed == b.is_signed && a.in == b.in && a.imm == b.imm;
+  }
+  const Function& f_;
+  List<Id> slots_;
+  std::size_t mask_;
 };
 
 }  // namespace
@@ -116,9 +126,9 @@ void fold(Function& f, PassSet passes) {
   f.sweep();
 }
 
-void narrow(Function& f) {
-  std::vector<bool> wide(f.nodes.size());
-  std::vector<Id> work;
+bool narrow(Function& f) {
+  List<bool> wide(f.nodes.size());
+  List<Id> work;
   const auto mark = [&](Id id) {
     if (!wide[id]) {
       wide[id] = true;
@@ -149,11 +159,13 @@ void narrow(Function& f) {
       }
     });
   }
+  bool changed = false;
   for (const BlockId block : f.order) {
     for (const Id id : f.blocks[block].nodes) {
       Node& n = f.nodes[id];
       if (!wide[id] && narrowable(f, n)) {
         n.bits = 32;
+        changed = true;
         n.maybe &= kLow32;
         for (Id& in : n.in) {
           if (in != kNone && f.is_constant(in)) {
@@ -163,21 +175,22 @@ void narrow(Function& f) {
       }
     }
   }
+  return changed;
 }
 
 void eliminate_common(Function& f) {
-  const std::vector<BlockId> rpo = reverse_postorder(f);
-  const std::vector<BlockId> idom = dominators(f, rpo);
+  const List<BlockId> rpo = reverse_postorder(f);
+  const List<BlockId> idom = dominators(f, rpo);
   // In reverse postorder a dominator comes first; whether a candidate's block dominates is asked of the tree.
-  std::vector<std::uint32_t> enter(f.blocks.size()), leave(f.blocks.size());
-  std::vector<std::vector<BlockId>> children(f.blocks.size());
+  List<std::uint32_t> enter(f.blocks.size()), leave(f.blocks.size());
+  List<List<BlockId>> children(f.blocks.size());
   for (const BlockId block : rpo) {
     if (block != 0) {
       children[idom[block]].push_back(block);
     }
   }
   std::uint32_t clock = 0;
-  std::vector<std::pair<BlockId, std::size_t>> stack = {{0, 0}};
+  List<std::pair<BlockId, std::size_t>> stack = {{0, 0}};
   enter[0] = ++clock;
   while (!stack.empty()) {
     auto& [block, next] = stack.back();
@@ -190,8 +203,7 @@ void eliminate_common(Function& f) {
       stack.pop_back();
     }
   }
-  std::unordered_map<Computation, Id, ComputationHash> seen;
-  seen.reserve(f.nodes.size());
+  Computations seen(f);
   for (const BlockId block : rpo) {
     for (const Id id : f.blocks[block].nodes) {
       if (f.is_replaced(id)) {
@@ -203,16 +215,12 @@ void eliminate_common(Function& f) {
       if (!is_pure(n.op) && !fixed_load) {
         continue;
       }
-      const Computation key{n.op, n.bits, n.size, n.in, n.imm};
-      const auto [at, is_new] = seen.try_emplace(key, id);
-      if (is_new) {
-        continue;
-      }
-      const BlockId other = f.nodes[at->second].block;
-      if (enter[other] <= enter[block] && leave[block] <= leave[other]) {
-        f.replace(id, at->second);
+      Id& like = seen.find(id);
+      const BlockId other = like == kNone ? kNone : f.nodes[like].block;
+      if (other != kNone && enter[other] <= enter[block] && leave[block] <= leave[other]) {
+        f.replace(id, like);
       } else {
-        at->second = id;
+        like = id;
       }
     }
   }
@@ -220,8 +228,8 @@ void eliminate_common(Function& f) {
 }
 
 void remove_dead(Function& f) {
-  std::vector<bool> live(f.nodes.size());
-  std::vector<Id> work;
+  List<bool> live(f.nodes.size());
+  List<Id> work;
   const auto use = [&](Id& id) {
     id = f.resolve(id);
     if (!live[id]) {
@@ -254,13 +262,20 @@ void remove_dead(Function& f) {
   }
 }
 
+bool has_short_loop(const Function& f) {
+  return std::any_of(f.order.begin(), f.order.end(), [&f](BlockId block) {
+    const Terminator& end = f.blocks[block].end;
+    return end.kind == Terminator::kBranch && (end.to[0] == block || end.to[1] == block);
+  });
+}
+
+/// The builder has simplified each node already. What is dead is removed before passes that count uses or nodes.
 void optimise(Function& f, PassSet passes) {
   const auto run = [&](Pass pass, auto&& what) {
     if (passes.has(pass)) {
       what();
     }
   };
-  fold(f, passes);
   run(Pass::kStack, [&] { promote_stack(f); });
   run(Pass::kBranches, [&] { branches(f); });
   run(Pass::kCse, [&] { eliminate_common(f); });
@@ -268,10 +283,14 @@ void optimise(Function& f, PassSet passes) {
   fold(f, passes);
   run(Pass::kNarrow, [&] {
     remove_dead(f);
-    narrow(f);
-    fold(f, passes);
+    if (narrow(f)) {
+      fold(f, passes);
+    }
   });
   run(Pass::kUnroll, [&] {
+    if (!has_short_loop(f)) {
+      return;
+    }
     remove_dead(f);
     if (unroll(f)) {
       fold(f, passes);
@@ -280,8 +299,9 @@ void optimise(Function& f, PassSet passes) {
   });
   run(Pass::kMerge, [&] {
     remove_dead(f);
-    merge_memory(f);
-    fold(f, passes);
+    if (merge_memory(f)) {
+      fold(f, passes);
+    }
   });
   run(Pass::kBranches, [&] { branches(f); });
   run(Pass::kStrength, [&] {
@@ -290,8 +310,10 @@ void optimise(Function& f, PassSet passes) {
     }
   });
   run(Pass::kCse, [&] { eliminate_common(f); });
-  run(Pass::kLicm, [&] { hoist(f); });
-  remove_dead(f);
+  run(Pass::kLicm, [&] {
+    remove_dead(f);
+    hoist(f);
+  });
 }
 
 }  // namespace kiln::ir

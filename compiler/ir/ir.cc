@@ -78,6 +78,7 @@ void Function::replace(Id old, Id by) {
   if (by != old) {
     forward[old] = by;
     nodes[old].block = kNone;
+    swept = false;
   }
 }
 
@@ -93,6 +94,7 @@ Id& Function::phi_operand(Id phi, BlockId pred) {
 }
 
 void Function::remove_pred(BlockId block, BlockId pred) {
+  swept = false;
   const std::size_t at = pred_index(block, pred);
   for (const Id id : blocks[block].nodes) {
     Node& phi = nodes[id];
@@ -106,10 +108,11 @@ void Function::remove_pred(BlockId block, BlockId pred) {
 }
 
 void Function::add_pred(BlockId block, BlockId pred) {
+  swept = false;
   blocks[block].preds.push_back(pred);
   for (const Id id : blocks[block].nodes) {
     if (nodes[id].op == Op::kPhi && nodes[id].block == block) {
-      std::vector<Id> longer(list(id).begin(), list(id).end());
+      List<Id> longer(list(id).begin(), list(id).end());
       longer.push_back(kNone);
       nodes[id].list = add_list(longer);
       ++nodes[id].count;
@@ -118,12 +121,16 @@ void Function::add_pred(BlockId block, BlockId pred) {
 }
 
 void Function::replace_pred(BlockId block, BlockId old, BlockId by) {
+  swept = false;
   blocks[block].preds[pred_index(block, old)] = by;
 }
 
 void Function::sweep() {
-  std::vector<bool> reached(blocks.size());
-  std::vector<BlockId> work = {0};
+  if (swept) {
+    return;
+  }
+  List<bool> reached(blocks.size());
+  List<BlockId> work = {0};
   reached[0] = true;
   while (!work.empty()) {
     const BlockId at = work.back();
@@ -152,19 +159,24 @@ void Function::sweep() {
       block.end = {};
       continue;
     }
-    std::erase_if(block.nodes, [&](Id node) { return nodes[node].block != id || is_replaced(node); });
-    const auto fix = [this](Id& operand) { operand = resolve(operand); };
+    const auto fix = [this](Id& operand) { operand = forward[operand] == operand ? operand : resolve(operand); };
+    std::size_t kept = 0;
     for (const Id node : block.nodes) {
-      for_operands(*this, node, fix);
+      if (nodes[node].block == id && !is_replaced(node)) {
+        block.nodes[kept++] = node;
+        for_operands(*this, node, fix);
+      }
     }
+    block.nodes.resize(kept);
     for_operands(block.end, fix);
   }
+  swept = true;
 }
 
-std::vector<BlockId> reverse_postorder(const Function& f) {
-  std::vector<BlockId> order;
-  std::vector<std::uint8_t> next(f.blocks.size());  // successors looked at, plus one; 0: not reached
-  std::vector<BlockId> stack = {0};
+List<BlockId> reverse_postorder(const Function& f) {
+  List<BlockId> order;
+  List<std::uint8_t> next(f.blocks.size());  // successors looked at, plus one; 0: not reached
+  List<BlockId> stack = {0};
   next[0] = 1;
   while (!stack.empty()) {
     const BlockId at = stack.back();
@@ -185,12 +197,12 @@ std::vector<BlockId> reverse_postorder(const Function& f) {
 }
 
 // K. D. Cooper, T. J. Harvey, K. Kennedy, A Simple, Fast Dominance Algorithm, 2001.
-std::vector<BlockId> dominators(const Function& f, std::span<const BlockId> rpo) {
-  std::vector<std::uint32_t> rank(f.blocks.size(), kNone);
+List<BlockId> dominators(const Function& f, std::span<const BlockId> rpo) {
+  List<std::uint32_t> rank(f.blocks.size(), kNone);
   for (std::uint32_t i = 0; i < rpo.size(); ++i) {
     rank[rpo[i]] = i;
   }
-  std::vector<BlockId> idom(f.blocks.size(), kNone);
+  List<BlockId> idom(f.blocks.size(), kNone);
   idom[0] = 0;
   for (bool changed = true; changed;) {
     changed = false;
@@ -223,22 +235,22 @@ std::vector<BlockId> dominators(const Function& f, std::span<const BlockId> rpo)
 }
 
 void find_loops(Function& f) {
-  const std::vector<BlockId> rpo = reverse_postorder(f);
-  const std::vector<BlockId> idom = dominators(f, rpo);
+  const List<BlockId> rpo = reverse_postorder(f);
+  const List<BlockId> idom = dominators(f, rpo);
   const auto dominates = [&](BlockId above, BlockId block) {
     while (block != above && block != 0) {
       block = idom[block];
     }
     return block == above;
   };
-  std::vector<std::uint32_t> rank(f.blocks.size());
+  List<std::uint32_t> rank(f.blocks.size());
   for (std::uint32_t i = 0; i < rpo.size(); ++i) {
     rank[rpo[i]] = i;
     f.blocks[rpo[i]].loop_depth = 0;
   }
-  std::vector<BlockId> in_loop(f.blocks.size(), kNone);  // the last header whose loop was found to hold it
+  List<BlockId> in_loop(f.blocks.size(), kNone);  // the last header whose loop was found to hold it
   for (const BlockId header : rpo) {
-    std::vector<BlockId> work;
+    List<BlockId> work;
     for (const BlockId pred : f.blocks[header].preds) {
       if (rank[pred] >= rank[header] && dominates(header, pred)) {
         work.push_back(pred);

@@ -31,27 +31,27 @@ bool is_worth_it(const Function& f, const Node& n) {
 }  // namespace
 
 void hoist(Function& f) {
-  const std::vector<BlockId> rpo = reverse_postorder(f);
-  const std::vector<BlockId> idom = dominators(f, rpo);
+  const List<BlockId> rpo = reverse_postorder(f);
+  const List<BlockId> idom = dominators(f, rpo);
   const auto dominates = [&](BlockId above, BlockId block) {
     while (block != above && block != 0) {
       block = idom[block];
     }
     return block == above;
   };
-  std::vector<std::uint32_t> rank(f.blocks.size());
+  List<std::uint32_t> rank(f.blocks.size());
   for (std::uint32_t i = 0; i < rpo.size(); ++i) {
     rank[rpo[i]] = i;
   }
   for (const BlockId header : rpo) {
-    std::vector<BlockId> work, outside;
+    List<BlockId> work, outside;
     for (const BlockId pred : f.blocks[header].preds) {
       (rank[pred] >= rank[header] && dominates(header, pred) ? work : outside).push_back(pred);
     }
     if (work.empty() || outside.size() != 1 || f.blocks[outside[0]].end.kind != Terminator::kJump) {
       continue;
     }
-    std::vector<bool> inside(f.blocks.size());
+    List<bool> inside(f.blocks.size());
     inside[header] = true;
     while (!work.empty()) {
       const BlockId block = work.back();

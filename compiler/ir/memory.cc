@@ -83,8 +83,8 @@ class Forwarding {
       if (f_.blocks[block].preds.size() == 1) {
         known_ = at_end_[f_.blocks[block].preds[0]];
       }
-      const std::vector<Id> nodes = f_.blocks[block].nodes;
-      std::vector<Id> kept;
+      const List<Id> nodes = f_.blocks[block].nodes;
+      List<Id> kept;
       kept.reserve(nodes.size());
       for (const Id id : nodes) {
         visit(block, id, kept);
@@ -97,7 +97,7 @@ class Forwarding {
   }
 
  private:
-  void visit(BlockId block, Id id, std::vector<Id>& kept) {
+  void visit(BlockId block, Id id, List<Id>& kept) {
     change_operands(f_, id, [this](Id operand) { return f_.resolve(operand); });
     const Node n = f_.nodes[id];
     if (n.op == Op::kLoad) {
@@ -117,7 +117,7 @@ class Forwarding {
     }
   }
 
-  void load(BlockId block, Id id, std::vector<Id>& kept) {
+  void load(BlockId block, Id id, List<Id>& kept) {
     const Access access = access_of(f_, id);
     for (const Known& k : known_) {
       if (k.access.base != access.base || k.access.index != access.index || k.access.scale != access.scale ||
@@ -163,8 +163,8 @@ class Forwarding {
   }
 
   Function& f_;
-  std::vector<Known> known_;
-  std::vector<std::vector<Known>> at_end_;
+  List<Known> known_;
+  List<List<Known>> at_end_;
 };
 
 }  // namespace

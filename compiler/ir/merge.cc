@@ -4,7 +4,6 @@
 // together by shifts; the machines below have unaligned loads and stores, and instructions that reverse bytes.
 #include <algorithm>
 #include <tuple>
-#include <unordered_map>
 
 #include <kiln/ir_passes.h>
 
@@ -29,12 +28,13 @@ class Merger {
  public:
   explicit Merger(Function& f) : f_(f) {}
 
-  void run() {
+  bool run() {
     count_uses();
+    position_.assign(f_.nodes.size(), 0);
     for (const BlockId block : f_.order) {
       block_ = block;
       number();
-      for (const Id id : std::vector<Id>(f_.blocks[block].nodes)) {
+      for (const Id id : List<Id>(f_.blocks[block].nodes)) {
         if (is_or(id) && !part_of_tree(id)) {
           merge_tree(id);
         }
@@ -42,7 +42,11 @@ class Merger {
       merge_stores();
       rebuild();
     }
-    f_.sweep();
+    if (changed_) {
+      f_.touch();
+      f_.sweep();
+    }
+    return changed_;
   }
 
  private:
@@ -67,11 +71,12 @@ class Merger {
   bool once(Id id) const { return id < uses_.size() && uses_[id] == 1; }
 
   void number() {
-    position_.clear();
     for (std::size_t i = 0; i < f_.blocks[block_].nodes.size(); ++i) {
-      position_[f_.blocks[block_].nodes[i]] = i;
+      position_[f_.blocks[block_].nodes[i]] = static_cast<std::uint32_t>(i);
     }
   }
+  /// Whether a node of the block was there before the pass.
+  bool is_old(Id id) const { return id < position_.size(); }
 
   bool is_or(Id id) const { return node(id).op == Op::kOr || node(id).op == Op::kAdd || node(id).op == Op::kXor; }
   bool part_of_tree(Id id) const {
@@ -80,7 +85,7 @@ class Merger {
 
   // ---- loads -------------------------------------------------------------------------------------
 
-  void leaves_of(Id id, Op op, unsigned bits, std::vector<Leaf>& leaves) {
+  void leaves_of(Id id, Op op, unsigned bits, List<Leaf>& leaves) {
     for (const Id in : {node(id).in[0], node(id).in[1]}) {
       if (node(in).op == op && node(in).bits == bits && once(in) && node(in).block == block_ && leaves.size() < kMostLeaves) {
         leaves_of(in, op, bits, leaves);
@@ -114,7 +119,7 @@ class Merger {
     const Node& n = node(id);
     const bool swapped = n.op == Op::kSwap && once(n.in[0]) && node(n.in[0]).op == Op::kLoad && node(n.in[0]).size == n.size;
     const Id load = swapped ? n.in[0] : id;
-    if (node(load).op != Op::kLoad || node(load).is_signed || node(load).block != block_ || !position_.contains(load) ||
+    if (node(load).op != Op::kLoad || node(load).is_signed || node(load).block != block_ || !is_old(load) ||
         leaf.shift + node(load).size > room) {
       return leaf;
     }
@@ -128,7 +133,7 @@ class Merger {
   }
 
   /// Leaves [from, to), neighbours in the result, as one load. \return its value, or kNone.
-  Id join_leaves(const std::vector<Leaf>& leaves, std::size_t from, std::size_t to, unsigned total) {
+  Id join_leaves(const List<Leaf>& leaves, std::size_t from, std::size_t to, unsigned total) {
     for (const bool big : {false, true}) {
       std::int64_t lowest = node(leaves[from].load).imm;
       bool fits = true;
@@ -144,7 +149,7 @@ class Merger {
       if (!fits) {
         continue;
       }
-      std::vector<Id> loads;
+      List<Id> loads;
       for (std::size_t i = from; i < to; ++i) {
         loads.push_back(leaves[i].load);
       }
@@ -156,7 +161,7 @@ class Merger {
         return load;
       }
       const Id swap = make({.op = Op::kSwap, .size = static_cast<std::uint8_t>(total), .in = {load, kNone, kNone}, .slot = node(load).slot});
-      after_[last_].push_back(swap);
+      put_after(last_, swap);
       return swap;
     }
     return kNone;
@@ -170,11 +175,11 @@ class Merger {
   }
 
   /// One load in place of several, at the last of them or the first; kNone if something between may write their bytes.
-  Id wide_load(const std::vector<Id>& loads, std::int64_t lowest, unsigned total) {
+  Id wide_load(const List<Id>& loads, std::int64_t lowest, unsigned total) {
     std::size_t first = ~std::size_t{0}, last = 0;
     for (const Id id : loads) {
-      first = std::min(first, position_.at(id));
-      last = std::max(last, position_.at(id));
+      first = std::min<std::size_t>(first, position_[id]);
+      last = std::max<std::size_t>(last, position_[id]);
     }
     if (last - first > kFarthest) {
       return kNone;
@@ -193,7 +198,7 @@ class Merger {
       const Access written = access_of(f_, id);
       for (const Id load : loads) {
         const bool alias = may_alias(access_of(f_, load), written);
-        (position_.at(load) < i ? down : up) &= !alias;
+        (position_[load] < i ? down : up) &= !alias;
       }
     }
     if (!down && !up) {
@@ -204,17 +209,17 @@ class Merger {
     wide.imm = lowest;
     wide.size = static_cast<std::uint8_t>(total);
     const Id id = make(wide);
-    after_[last_].push_back(id);
+    put_after(last_, id);
     return id;
   }
 
   void merge_tree(Id root) {
-    std::vector<Leaf> leaves;
+    List<Leaf> leaves;
     leaves_of(root, node(root).op, node(root).bits, leaves);
     std::stable_sort(leaves.begin(), leaves.end(), [](const Leaf& a, const Leaf& b) {
       return (a.load == kNone) != (b.load == kNone) ? b.load == kNone : a.load != kNone && a.shift < b.shift;
     });
-    std::vector<Id> parts;
+    List<Id> parts;
     bool merged = false;
     for (std::size_t i = 0; i < leaves.size();) {
       std::size_t taken = 0;
@@ -240,12 +245,12 @@ class Merger {
     Id value = parts[0];
     for (std::size_t i = 1; i < parts.size(); ++i) {
       value = make({.op = node(root).op, .bits = node(root).bits, .in = {value, parts[i], kNone}, .slot = node(root).slot});
-      before_[root].push_back(value);
+      before_.emplace_back(root, value);
     }
     f_.replace(root, value);
   }
   /// One past the last of the leaves that fill `width` bytes from leaf `from` on, or 0.
-  std::size_t run_of(const std::vector<Leaf>& leaves, std::size_t from, unsigned width) const {
+  std::size_t run_of(const List<Leaf>& leaves, std::size_t from, unsigned width) const {
     const unsigned start = leaves[from].shift;
     unsigned filled = 0;
     std::size_t at = from;
@@ -260,7 +265,7 @@ class Merger {
       return value;
     }
     const Id id = make({.op = Op::kShl, .bits = node(root).bits, .in = {value, f_.constant(8 * bytes), kNone}, .slot = node(root).slot});
-    before_[root].push_back(id);
+    before_.emplace_back(root, id);
     return id;
   }
 
@@ -268,7 +273,7 @@ class Merger {
 
   void merge_stores() {
     pending_.clear();
-    for (const Id id : std::vector<Id>(f_.blocks[block_].nodes)) {
+    for (const Id id : List<Id>(f_.blocks[block_].nodes)) {
       const Op op = node(id).op;
       if (op == Op::kCall || op == Op::kCallLocal || op == Op::kTailCall) {
         flush();
@@ -287,7 +292,7 @@ class Merger {
 
   /// The stores that wait, none of which touches the bytes of another.
   void flush() {
-    std::vector<Id> stores = std::move(pending_);
+    List<Id> stores = std::move(pending_);
     pending_.clear();
     std::sort(stores.begin(), stores.end(), [this](Id a, Id b) {
       const Node &x = node(a), &y = node(b);
@@ -312,10 +317,10 @@ class Merger {
     }
   }
 
-  bool join_stores(const std::vector<Id>& stores, std::size_t from, std::size_t to, unsigned total) {
+  bool join_stores(const List<Id>& stores, std::size_t from, std::size_t to, unsigned total) {
     std::size_t last = 0;
     for (std::size_t i = from; i < to; ++i) {
-      last = std::max(last, position_.at(stores[i]));
+      last = std::max<std::size_t>(last, position_[stores[i]]);
     }
     const Id at = f_.blocks[block_].nodes[last];
     const Id value = joined_value(stores, from, to, total, at);
@@ -326,14 +331,14 @@ class Merger {
     wide.size = static_cast<std::uint8_t>(total);
     wide.in[2] = value;
     const Id store = make(wide);
-    after_[at].push_back(store);
+    put_after(at, store);
     for (std::size_t i = from; i < to; ++i) {
       f_.nodes[stores[i]].block = kNone;
     }
     return true;
   }
 
-  Id joined_value(const std::vector<Id>& stores, std::size_t from, std::size_t to, unsigned total, Id at) {
+  Id joined_value(const List<Id>& stores, std::size_t from, std::size_t to, unsigned total, Id at) {
     const std::int64_t base = node(stores[from]).imm;
     if (std::all_of(stores.begin() + static_cast<std::ptrdiff_t>(from), stores.begin() + static_cast<std::ptrdiff_t>(to),
                     [this](Id id) { return f_.is_constant(node(id).in[2]); })) {
@@ -369,7 +374,7 @@ class Merger {
     return {id, 0};
   }
 
-  Id from_pieces(const std::vector<Id>& stores, std::size_t from, std::size_t to, unsigned total, Id at) {
+  Id from_pieces(const List<Id>& stores, std::size_t from, std::size_t to, unsigned total, Id at) {
     const std::int64_t base = node(stores[from]).imm;
     const Id whole = piece(node(stores[to - 1]).in[2], node(stores[to - 1]).size).first;
     const Id other = piece(node(stores[from]).in[2], node(stores[from]).size).first;
@@ -389,19 +394,19 @@ class Merger {
         return value;
       }
       const Id swap = make({.op = Op::kSwap, .size = static_cast<std::uint8_t>(total), .in = {value, kNone, kNone}, .slot = node(at).slot});
-      after_[at].push_back(swap);
+      put_after(at, swap);
       return swap;
     }
     return kNone;
   }
 
-  Id from_loads(const std::vector<Id>& stores, std::size_t from, std::size_t to, unsigned total) {
-    std::vector<Id> loads;
+  Id from_loads(const List<Id>& stores, std::size_t from, std::size_t to, unsigned total) {
+    List<Id> loads;
     const std::int64_t base = node(stores[from]).imm;
     for (std::size_t i = from; i < to; ++i) {
       const Node& n = node(stores[i]);
       const Id load = n.in[2];
-      if (node(load).op != Op::kLoad || node(load).size != n.size || !once(load) || node(load).block != block_ || !position_.contains(load)) {
+      if (node(load).op != Op::kLoad || node(load).size != n.size || !once(load) || node(load).block != block_ || !is_old(load)) {
         return kNone;
       }
       loads.push_back(load);
@@ -412,20 +417,28 @@ class Merger {
     return wide_load(loads, node(loads[0]).imm, total);
   }
 
+  using Made = List<std::pair<Id, Id>>;  ///< beside which node of the block, and what
+  void put_after(Id at, Id made) { after_.emplace_back(at, made); }
+
   void rebuild() {
     if (before_.empty() && after_.empty()) {
       return;
     }
-    std::vector<Id> nodes;
-    const auto append = [&](const std::unordered_map<Id, std::vector<Id>>& made, Id id) {
-      if (const auto at = made.find(id); at != made.end()) {
-        nodes.insert(nodes.end(), at->second.begin(), at->second.end());
+    changed_ = true;
+    const auto by_position = [this](const auto& a, const auto& b) { return position_[a.first] < position_[b.first]; };
+    std::stable_sort(before_.begin(), before_.end(), by_position);
+    std::stable_sort(after_.begin(), after_.end(), by_position);
+    List<Id> nodes;
+    const auto append = [&](const Made& made, Made::const_iterator& next, Id id) {
+      for (; next != made.end() && next->first == id; ++next) {
+        nodes.push_back(next->second);
       }
     };
+    auto before = before_.cbegin(), after = after_.cbegin();
     for (const Id id : f_.blocks[block_].nodes) {
-      append(before_, id);
+      append(before_, before, id);
       nodes.push_back(id);
-      append(after_, id);
+      append(after_, after, id);
     }
     f_.blocks[block_].nodes = std::move(nodes);
     before_.clear();
@@ -434,16 +447,17 @@ class Merger {
 
   Function& f_;
   BlockId block_ = 0;
-  std::vector<std::uint32_t> uses_;
-  std::vector<Id> user_;
-  std::unordered_map<Id, std::size_t> position_;
-  std::unordered_map<Id, std::vector<Id>> before_, after_;
-  std::vector<Id> pending_;
+  List<std::uint32_t> uses_;
+  List<Id> user_;
+  List<std::uint32_t> position_;  ///< by node: in its block
+  Made before_, after_;
+  bool changed_ = false;
+  List<Id> pending_;
   Id last_ = kNone;  ///< after which wide_load() put its load
 };
 
 }  // namespace
 
-void merge_memory(Function& f) { Merger(f).run(); }
+bool merge_memory(Function& f) { return Merger(f).run(); }
 
 }  // namespace kiln::ir

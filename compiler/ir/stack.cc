@@ -61,9 +61,12 @@ class StackPromotion {
 
   /// False: nothing of the stack can be promoted.
   bool find_accesses() {
+    touched_.assign(f_.blocks.size(), false);
     for (const BlockId block : f_.order) {
       for (const Id id : f_.blocks[block].nodes) {
+        const std::size_t before = accesses_.size() + readers_.size();
         look_at(id);
+        touched_[block] = touched_[block] || accesses_.size() + readers_.size() != before;
       }
       for_operands(f_.blocks[block].end, [this](Id& operand) {
         if (frame_offset(f_, operand)) {
@@ -149,7 +152,7 @@ class StackPromotion {
   }
 
   void cut() {
-    std::vector<std::int64_t> cuts;
+    List<std::int64_t> cuts;
     for (const Id id : accesses_) {
       const Node& n = f_.nodes[id];
       if (n.op == Op::kStore) {
@@ -182,6 +185,17 @@ class StackPromotion {
   }
 
   template <typename Visit>
+  void for_readers(Id id, Visit&& visit) const {
+    if (f_.nodes[id].op != Op::kCall && f_.nodes[id].op != Op::kTailCall) {
+      return;
+    }
+    for (const Reader& reader : readers_) {
+      if (reader.call == id) {
+        visit(reader);
+      }
+    }
+  }
+  template <typename Visit>
   void for_pieces(const Node& n, Visit&& visit) const {
     for_pieces(n.imm, n.imm + n.size, visit);
   }
@@ -196,9 +210,9 @@ class StackPromotion {
 
   /// Pieces that some load may find unwritten are not good.
   void check_assigned() {
-    const std::vector<BlockId> rpo = reverse_postorder(f_);
-    std::vector<std::uint64_t> out(f_.blocks.size(), ~std::uint64_t{0});
-    std::vector<std::uint64_t> stored(f_.blocks.size());
+    const List<BlockId> rpo = reverse_postorder(f_);
+    List<std::uint64_t> out(f_.blocks.size(), ~std::uint64_t{0});
+    List<std::uint64_t> stored(f_.blocks.size());
     for (const BlockId block : rpo) {
       for (const Id id : f_.blocks[block].nodes) {
         if (f_.nodes[id].op == Op::kStore && direct(f_.nodes[id])) {
@@ -225,15 +239,13 @@ class StackPromotion {
       std::uint64_t have = in(block);
       for (const Id id : f_.blocks[block].nodes) {
         const Node& n = f_.nodes[id];
-        for (const Reader& reader : readers_) {
-          if (reader.call == id) {
-            for_pieces(reader.offset, reader.offset + reader.bytes, [&](std::uint32_t p) {
-              if (p < pieces_.size()) {
-                pieces_[p].good &= p < kMostPieces && (have >> p & 1) != 0;
-              }
-            });
-          }
-        }
+        for_readers(id, [&](const Reader& reader) {
+          for_pieces(reader.offset, reader.offset + reader.bytes, [&](std::uint32_t p) {
+            if (p < pieces_.size()) {
+              pieces_[p].good &= p < kMostPieces && (have >> p & 1) != 0;
+            }
+          });
+        });
         if (!direct(n)) {
           continue;
         }
@@ -288,7 +300,10 @@ class StackPromotion {
     return direct(n) && piece_at_[index(n.imm)] != kNone && pieces_[piece_at_[index(n.imm)]].good;
   }
 
-  Id add_before(std::vector<Id>& nodes, BlockId block, Node node) {
+  /// Whether the block has anything to do with the stack.
+  bool has_accesses(BlockId block) const { return touched_[block]; }
+
+  Id add_before(List<Id>& nodes, BlockId block, Node node) {
     node.block = block;
     const Id id = f_.make(node);
     const Id now = simplify(f_, id, PassSet());
@@ -301,16 +316,19 @@ class StackPromotion {
   void rewrite() {
     VariableBuilder variables(f_, static_cast<std::uint32_t>(std::min(pieces_.size(), kMostPieces)));
     // First what is stored, so that reads from other blocks find it; then the loads.
-    std::vector<std::vector<std::pair<Id, std::vector<Id>>>> stores(f_.blocks.size());
+    List<List<std::pair<Id, List<Id>>>> stores(f_.blocks.size());
     for (const BlockId block : f_.order) {
-      std::vector<Id> nodes;
-      for (const Id id : std::vector<Id>(f_.blocks[block].nodes)) {
+      if (!has_accesses(block)) {
+        continue;
+      }
+      List<Id> nodes;
+      for (const Id id : List<Id>(f_.blocks[block].nodes)) {
         const Node n = f_.nodes[id];
         nodes.push_back(id);
         if (n.op != Op::kStore || !promoted(n)) {
           continue;
         }
-        std::vector<Id> parts;
+        List<Id> parts;
         for_pieces(n, [&](std::uint32_t p) {
           const Id part = part_of(nodes, block, n.in[2], pieces_[p].begin - n.imm, pieces_[p].end - pieces_[p].begin, n.slot);
           parts.push_back(part);
@@ -320,14 +338,18 @@ class StackPromotion {
       }
       f_.blocks[block].nodes = std::move(nodes);
     }
-    for (const BlockId block : std::vector<BlockId>(f_.order)) {
+    for (const BlockId block : List<BlockId>(f_.order)) {
+      if (!has_accesses(block)) {
+        continue;
+      }
       rewrite_loads(block, variables, stores[block]);
     }
+    f_.touch();
     f_.sweep();
   }
 
   /// Bytes [from, from + bytes) of a value.
-  Id part_of(std::vector<Id>& nodes, BlockId block, Id value, std::int64_t from, std::int64_t bytes, std::uint32_t slot) {
+  Id part_of(List<Id>& nodes, BlockId block, Id value, std::int64_t from, std::int64_t bytes, std::uint32_t slot) {
     if (from != 0) {
       value = add_before(nodes, block, {.op = Op::kShr, .in = {value, f_.constant(static_cast<std::uint64_t>(8 * from)), kNone}, .slot = slot});
     }
@@ -341,19 +363,15 @@ class StackPromotion {
     return add_before(nodes, block, {.op = Op::kAnd, .in = {value, f_.constant(mask), kNone}, .slot = slot});
   }
 
-  void rewrite_loads(BlockId block, VariableBuilder& variables, std::vector<std::pair<Id, std::vector<Id>>>& stores) {
-    std::vector<Id> now(pieces_.size(), kNone);  // pieces' values in this block so far
-    std::vector<Id> nodes;
+  void rewrite_loads(BlockId block, VariableBuilder& variables, List<std::pair<Id, List<Id>>>& stores) {
+    List<Id> now(pieces_.size(), kNone);  // pieces' values in this block so far
+    List<Id> nodes;
     std::size_t next_store = 0;
-    const std::vector<Id> old = f_.blocks[block].nodes;
+    const List<Id> old = f_.blocks[block].nodes;
     f_.blocks[block].nodes.clear();  // phis may be put here meanwhile
     for (const Id id : old) {
       const Node n = f_.nodes[id];
-      for (const Reader& reader : readers_) {
-        if (reader.call == id) {
-          put_in_place(nodes, block, reader, now, variables);
-        }
-      }
+      for_readers(id, [&](const Reader& reader) { put_in_place(nodes, block, reader, now, variables); });
       if (!promoted(n)) {
         nodes.push_back(id);
         continue;
@@ -365,7 +383,7 @@ class StackPromotion {
         f_.nodes[id].block = kNone;
         continue;
       }
-      std::vector<std::pair<std::uint32_t, Id>> parts;
+      List<std::pair<std::uint32_t, Id>> parts;
       for_pieces(n, [&](std::uint32_t p) {
         parts.emplace_back(p, now[p] != kNone ? now[p] : variables.read_start(block, p));
       });
@@ -377,7 +395,7 @@ class StackPromotion {
   }
 
   /// Stores of what a helper is about to read, as wide as they can be.
-  void put_in_place(std::vector<Id>& nodes, BlockId block, const Reader& reader, const std::vector<Id>& now, VariableBuilder& variables) {
+  void put_in_place(List<Id>& nodes, BlockId block, const Reader& reader, const List<Id>& now, VariableBuilder& variables) {
     if (piece_at_[index(reader.offset)] == kNone || !pieces_[piece_at_[index(reader.offset)]].good) {
       return;
     }
@@ -388,7 +406,7 @@ class StackPromotion {
         size /= 2;
       }
       Node store{.op = Op::kStore, .size = size, .region = static_cast<ValueKinds>(ValueKind::kStack), .in = {f_.frame, kNone, kNone}, .imm = at, .slot = f_.nodes[reader.call].slot};
-      std::vector<std::pair<std::uint32_t, Id>> parts;
+      List<std::pair<std::uint32_t, Id>> parts;
       for_pieces(store, [&](std::uint32_t p) { parts.emplace_back(p, now[p] != kNone ? now[p] : variables.read_start(block, p)); });
       store.in[2] = put_together(nodes, block, store, parts);
       store.block = block;
@@ -397,7 +415,7 @@ class StackPromotion {
     }
   }
 
-  Id put_together(std::vector<Id>& nodes, BlockId block, const Node& n, const std::vector<std::pair<std::uint32_t, Id>>& parts) {
+  Id put_together(List<Id>& nodes, BlockId block, const Node& n, const List<std::pair<std::uint32_t, Id>>& parts) {
     Id value = kNone;
     for (auto [p, part] : parts) {
       part = f_.resolve(part);
@@ -417,10 +435,11 @@ class StackPromotion {
 
   Function& f_;
   std::bitset<kBytes> escaped_;
-  std::vector<Id> accesses_;
-  std::vector<Reader> readers_;
+  List<Id> accesses_;
+  List<Reader> readers_;
+  List<bool> touched_;  ///< by block: there is one of either
   std::size_t stores_ = 0;
-  std::vector<Piece> pieces_;
+  List<Piece> pieces_;
   std::array<std::uint32_t, kBytes> piece_at_{};
 };
 

@@ -44,7 +44,7 @@ class Reducer {
     count_uses();
     for (const BlockId block : f_.order) {
       nodes_.clear();
-      for (const Id id : std::vector<Id>(f_.blocks[block].nodes)) {
+      for (const Id id : List<Id>(f_.blocks[block].nodes)) {
         for_operands(f_, id, [this](Id& in) { in = f_.resolve(in); });
         if (!divide(block, id)) {
           remainder(id);
@@ -148,11 +148,11 @@ class Reducer {
 
   /// The chain of operations from a phi of the block on, each the only user of the one before, to the value of the phi's next round.
   void split_sums(BlockId block) {
-    for (const Id phi : std::vector<Id>(f_.blocks[block].nodes)) {
+    for (const Id phi : List<Id>(f_.blocks[block].nodes)) {
       if (f_.nodes[phi].op != Op::kPhi) {
         return;
       }
-      std::vector<Id> chain;
+      List<Id> chain;
       for (Id at = f_.phi_operand(phi, block); f_.nodes[at].block == block && is_associative(f_.nodes[at].op);) {
         const Node& n = f_.nodes[at];
         if (!chain.empty() && (n.op != f_.nodes[chain.back()].op || n.bits != f_.nodes[chain.back()].bits || uses_[at] != 1)) {
@@ -174,7 +174,7 @@ class Reducer {
   }
 
   /// \param chain  from the last operation to the first.
-  void rebuild(Id phi, std::vector<Id>& chain) {
+  void rebuild(Id phi, List<Id>& chain) {
     constexpr std::size_t kShortest = 3;
     if (chain.size() < kShortest || uses_[phi] != 1) {
       return;
@@ -208,8 +208,8 @@ class Reducer {
   }
 
   Function& f_;
-  std::vector<std::uint32_t> uses_;
-  std::vector<Id> nodes_;  ///< of the block at hand
+  List<std::uint32_t> uses_;
+  List<Id> nodes_;  ///< of the block at hand
   bool changed_ = false;
 };
 

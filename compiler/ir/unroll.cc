@@ -27,10 +27,11 @@ class Unroller {
   explicit Unroller(Function& f) : f_(f) {}
 
   bool run() {
-    for (const BlockId block : std::vector<BlockId>(f_.order)) {
+    for (const BlockId block : List<BlockId>(f_.order)) {
       unroll(block);
     }
     if (grown_ != 0) {
+      f_.touch();
       f_.sweep();
     }
     return grown_ != 0;
@@ -42,7 +43,7 @@ class Unroller {
     std::size_t back = 0;     ///< index of the block itself among its predecessors
     unsigned out = 0;         ///< index of the exit among the terminator's targets
     std::uint64_t rounds = 0;
-    std::vector<Id> phis, body;
+    List<Id> phis, body;
   };
 
   void unroll(BlockId block) {
@@ -121,8 +122,8 @@ class Unroller {
 
   /// Appends a copy of the body to `to`. \param values  of the phis at its start; at its end on return.
   /// \return what stands for each node of the body.
-  std::vector<Id> copy(const Loop& loop, BlockId to, std::vector<Id>& values) {
-    std::vector<Id> made;
+  List<Id> copy(const Loop& loop, BlockId to, List<Id>& values) {
+    List<Id> made;
     const auto now = [&](Id id) {
       for (std::size_t i = 0; i < loop.phis.size(); ++i) {
         if (loop.phis[i] == id) {
@@ -139,7 +140,7 @@ class Unroller {
       made.push_back(twin);
       ++grown_;
     }
-    std::vector<Id> next;
+    List<Id> next;
     for (const Id phi : loop.phis) {
       next.push_back(now(f_.list(phi)[loop.back]));
     }
@@ -147,8 +148,8 @@ class Unroller {
     return made;
   }
 
-  std::vector<Id> start_values(const Loop& loop) {
-    std::vector<Id> values;
+  List<Id> start_values(const Loop& loop) {
+    List<Id> values;
     for (const Id phi : loop.phis) {
       values.push_back(f_.list(phi)[1 - loop.back]);
     }
@@ -173,7 +174,7 @@ class Unroller {
 
   void peel(Loop& loop, std::uint64_t rounds) {
     const BlockId block = insert_before(loop);
-    std::vector<Id> values = start_values(loop);
+    List<Id> values = start_values(loop);
     for (std::uint64_t i = 0; i < rounds; ++i) {
       copy(loop, block, values);
     }
@@ -194,7 +195,7 @@ class Unroller {
   void repeat(const Loop& loop, std::uint64_t factor) {
     Block& b = f_.blocks[loop.block];
     b.nodes = loop.phis;
-    std::vector<Id> values = loop.phis;
+    List<Id> values = loop.phis;
     for (std::uint64_t i = 0; i + 1 < factor; ++i) {
       copy(loop, loop.block, values);
     }
@@ -206,7 +207,7 @@ class Unroller {
       change_operands(f_, id, now);
       f_.blocks[loop.block].nodes.push_back(id);
     }
-    std::vector<Id> back;
+    List<Id> back;
     for (const Id phi : loop.phis) {
       back.push_back(now(f_.list(phi)[loop.back]));
     }
@@ -218,7 +219,7 @@ class Unroller {
   }
 
   /// A phi that is used after the loop means its value in the last round.
-  void replace_after(const Loop& loop, const std::vector<Id>& values) {
+  void replace_after(const Loop& loop, const List<Id>& values) {
     const auto now = [&](Id id) {
       const auto at = std::find(loop.phis.begin(), loop.phis.end(), id);
       return at == loop.phis.end() ? id : values[static_cast<std::size_t>(at - loop.phis.begin())];

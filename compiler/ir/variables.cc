@@ -22,7 +22,7 @@ Id VariableBuilder::read_start(BlockId block, std::uint32_t variable) {
   if (at_start_[at] != kNone) {
     return f_.resolve(at_start_[at]);
   }
-  const std::vector<BlockId>& preds = f_.blocks[block].preds;
+  const List<BlockId>& preds = f_.blocks[block].preds;
   if (preds.empty()) {
     undefined_ = true;
     return at_start_[at] = f_.constant(0);
@@ -33,7 +33,7 @@ Id VariableBuilder::read_start(BlockId block, std::uint32_t variable) {
   const Id phi = f_.make({.op = Op::kPhi, .block = block});
   f_.blocks[block].nodes.insert(f_.blocks[block].nodes.begin(), phi);
   at_start_[at] = phi;
-  std::vector<Id> operands;
+  List<Id> operands;
   for (std::size_t i = 0; i < f_.blocks[block].preds.size(); ++i) {
     operands.push_back(read_end(f_.blocks[block].preds[i], variable));
   }

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include <kiln/compile_memory.h>
 #include <kiln/facts.h>
 #include <kiln/program.h>
 
@@ -22,6 +23,10 @@ namespace kiln::ir {
 using Id = std::uint32_t;       ///< of a node
 using BlockId = std::uint32_t;  ///< index into Function::blocks
 inline constexpr std::uint32_t kNone = 0xffff'ffff;
+
+/// A vector whose memory comes from the thread's CompileMemory, if there is one: what a function consists of, and what passes need meanwhile.
+template <typename T>
+using List = std::vector<T, CompileAllocator<T>>;
 
 enum class Op : std::uint8_t {
 #define KILN_IR_OP(name, ...) name,
@@ -63,8 +68,8 @@ struct Terminator {
 };
 
 struct Block {
-  std::vector<Id> nodes;  ///< phis first
-  std::vector<BlockId> preds;
+  List<Id> nodes;  ///< phis first
+  List<BlockId> preds;
   Terminator end;
   std::uint32_t loop_depth = 0;
 };
@@ -80,12 +85,12 @@ struct Function {
   std::uint32_t number = 0;       ///< in Program order
   Id frame = kNone;               ///< its kFrame
   std::uint32_t frame_bytes = 0;  ///< a callee's R10 lies this far below
-  std::vector<Node> nodes;
-  std::vector<Block> blocks;      ///< [0] is the entry
-  std::vector<BlockId> order;     ///< layout; reachable blocks only
-  std::vector<Id> operands;
+  List<Node> nodes;
+  List<Block> blocks;      ///< [0] is the entry
+  List<BlockId> order;     ///< layout; reachable blocks only
+  List<Id> operands;
   bool context_changes = true;    ///< some helper moves the packet's ends: context words may differ after calls
-  std::vector<MapSizes> maps;     ///< by map index; empty: unknown
+  List<MapSizes> maps;     ///< by map index; empty: unknown
 
   // Making and replacing.
   Id constant(std::uint64_t value);
@@ -112,10 +117,12 @@ struct Function {
   void remove_pred(BlockId block, BlockId pred);   ///< with the phis' operands
   void add_pred(BlockId block, BlockId pred);      ///< phis must be given their operand by the caller (last)
   void replace_pred(BlockId block, BlockId old, BlockId by);
-  /// Resolves every operand, drops replaced nodes and unreachable blocks.
+  /// Resolves every operand, drops replaced nodes and unreachable blocks; nothing if nothing was replaced and no edge changed.
   void sweep();
+  void touch() { swept = false; }  ///< after taking nodes or blocks out by hand
 
-  std::vector<Id> forward;
+  List<Id> forward;
+  bool swept = false;
   std::unordered_map<std::uint64_t, Id> constants;
 };
 
@@ -160,9 +167,9 @@ void for_operands(Terminator& end, Visit&& visit) {
 std::string to_text(Function& function);
 
 /// Blocks in reverse postorder from the entry.
-std::vector<BlockId> reverse_postorder(const Function& f);
+List<BlockId> reverse_postorder(const Function& f);
 /// Immediate dominators by block (the entry's is itself), kNone for unreachable ones.
-std::vector<BlockId> dominators(const Function& f, std::span<const BlockId> rpo);
+List<BlockId> dominators(const Function& f, std::span<const BlockId> rpo);
 
 /// Sets Block::loop_depth.
 void find_loops(Function& f);

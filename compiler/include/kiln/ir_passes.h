@@ -55,17 +55,18 @@ Id simplify(Function& f, Id id, PassSet passes);
 
 void fold(Function& f, PassSet passes);             ///< kFold, kRotate: simplify() on every node, and branches
 bool branches(Function& f);                         ///< kBranches; true if something changed
-void narrow(Function& f);                           ///< kNarrow
+bool narrow(Function& f);                           ///< kNarrow; true if something changed
 void eliminate_common(Function& f);                 ///< kCse
 void promote_stack(Function& f);                    ///< kStack
 void forward_memory(Function& f);                   ///< kLoads
-void merge_memory(Function& f);                     ///< kMerge
+bool merge_memory(Function& f);                     ///< kMerge; true if something changed
 bool unroll(Function& f);                           ///< kUnroll; true if something changed
 bool reduce_strength(Function& f);                  ///< kStrength; true if something changed
 void hoist(Function& f);                            ///< kLicm
 void remove_dead(Function& f);                      ///< always
+bool has_short_loop(const Function& f);             ///< a block that is its own successor: what unroll() works on
 
-/// The target-independent passes, in the order in which they help each other.
+/// The target-independent passes, in the order in which they help each other. Leaves nodes that nobody uses: remove_dead().
 void optimise(Function& f, PassSet passes);
 
 /// Values of variables that are assigned in several blocks, and phis where they meet. For passes that give a value
@@ -84,7 +85,7 @@ class VariableBuilder {
  private:
   Function& f_;
   std::uint32_t variables_;
-  std::vector<Id> at_start_, at_end_;
+  List<Id> at_start_, at_end_;
   bool undefined_ = false;
 };
 

@@ -111,7 +111,7 @@ Result<Report> run_lockstep(const VerifiedObject& object, std::size_t entry, con
     report.difference = arena_difference(*expected, *got);
   }
   if (!report.difference.empty()) {
-    report.difference += "\n" + disassemble_core(*image, *object.object);
+    report.difference += fmt::format("\n{}", disassemble_core(*image, *object.object));
   }
   report.compared = lockstep.compared();
   report.words = lockstep.words();
@@ -133,7 +133,7 @@ void make_program(TestProgram& out, std::string_view text, std::span<const MapSp
   auto insns = assemble(text);
   ASSERT_TRUE(insns) << insns.error().message << "\n" << text;
   Program& program = out.object.programs.emplace_back();
-  program.name = "test" + std::to_string(out.object.programs.size());
+  program.name = fmt::format("test{}", out.object.programs.size());
   program.insns = *insns;
   const auto size = static_cast<std::uint32_t>(program.insns.size());
   std::vector<std::uint32_t> starts = {0};
@@ -147,7 +147,7 @@ void make_program(TestProgram& out, std::string_view text, std::span<const MapSp
   std::sort(starts.begin(), starts.end());
   starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
   for (std::size_t i = 0; i < starts.size(); ++i) {
-    program.subprograms.push_back({.name = "f" + std::to_string(i),
+    program.subprograms.push_back({.name = fmt::format("f{}", i),
                                    .start = starts[i],
                                    .end = i + 1 == starts.size() ? size : starts[i + 1]});
   }

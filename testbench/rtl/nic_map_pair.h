@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include <kiln/map_set.h>
 
 #include "nic_memory_bench.h"
@@ -30,8 +32,7 @@ inline int operations(int usual) {
 
 inline MapSpec spec(MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries, std::uint32_t flags = 0) {
   MapSpec s;
-  s.name = "m" + std::to_string(static_cast<unsigned>(type)) + "_" + std::to_string(key) + "_" +
-           std::to_string(entries);
+  s.name = fmt::format("m{}_{}_{}", static_cast<unsigned>(type), key, entries);
   s.type = type;
   s.key_size = key;
   s.value_size = value;

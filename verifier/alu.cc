@@ -187,12 +187,15 @@ Bounds alu(AluOp op, bool is64, const Bounds& dst, const Bounds& src) {
 }
 
 Bounds byte_swap(unsigned width, bool swaps, const Bounds& b) {
-  Bounds r;
-  r.bits = b.bits.low_bytes(width / 8);
-  if (swaps) {
-    const unsigned gap = 64 - width;
-    r.bits = {__builtin_bswap64(r.bits.value) >> gap, __builtin_bswap64(r.bits.mask) >> gap};
+  Bounds r = b;
+  if (!swaps) {
+    r.truncate(width / 8);
+    return r;
   }
+  const Tnum low = b.bits.low_bytes(width / 8);
+  const unsigned gap = 64 - width;
+  r = Bounds::unknown();
+  r.bits = {__builtin_bswap64(low.value) >> gap, __builtin_bswap64(low.mask) >> gap};
   r.sync();
   return r;
 }

@@ -150,8 +150,12 @@ bool Checker::execute_alu() {
       set_reg(i.dst, Reg::unknown());
     } else if (d.form == Form::kNeg) {
       set_reg(i.dst, Reg::scalar(alu(AluOp::kSub, d.is64, Bounds::constant(0), dst.bounds)));
-    } else {  // "le" swaps nothing: BPF objects here are little-endian
-      set_reg(i.dst, Reg::scalar(byte_swap(d.width, d.info->text != "le", dst.bounds)));
+    } else {  // "le" swaps nothing: BPF objects here are little-endian. 64 bits of it are the same number, still linked.
+      const bool swaps = d.info->text != "le";
+      Reg result = Reg::scalar(byte_swap(d.width, swaps, dst.bounds));
+      result.id = !swaps && d.width == 64 ? dst.id : 0;
+      result.off = result.id != 0 ? dst.off : 0;
+      set_reg(i.dst, result);
     }
     return true;
   }

@@ -329,6 +329,7 @@ class Checker {
   void add_checkpoint();
   std::vector<std::unique_ptr<State>>& seen_here();
   void clean(State& state);
+  void clean_seen(const std::vector<std::unique_ptr<State>>& list);
   u64 live_slots(const State& state, u32 frame);
   u32 resumption(const State& state, u32 frame) const;
   void note_prune(const State& old);

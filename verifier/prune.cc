@@ -73,6 +73,11 @@ std::vector<u32> doubtful_ids(const State& old, const State& now) {
   return ids;
 }
 
+bool same_callsites(const State& a, const State& b) {
+  const auto same = [](const Frame& x, const Frame& y) { return x.callsite == y.callsite; };
+  return a.depth() == b.depth() && std::equal(a.frames.begin(), a.frames.end(), b.frames.begin(), same);
+}
+
 bool is_linked_to(const Reg& reg, const std::vector<u32>& ids) {
   return reg.base_id() != 0 && std::find(ids.begin(), ids.end(), reg.base_id()) != ids.end();
 }
@@ -228,8 +233,7 @@ State* Checker::earlier_turn(const State& now, u32 insn) {
     if (old.insn != insn || old.branches == 0 || old.depth() != now.depth() || old.dfs_depth >= now.dfs_depth) {
       continue;
     }
-    const auto same_call = [](const Frame& a, const Frame& b) { return a.callsite == b.callsite; };
-    if (std::equal(old.frames.begin(), old.frames.end(), now.frames.begin(), same_call)) {
+    if (same_callsites(old, now)) {
       return &old;
     }
   }
@@ -260,8 +264,20 @@ void Checker::widen(const State& before, State& now) {
   }
 }
 
+/// Cleans the checkpoints that stand here and are explored to their end: all at once, since a loop that is entered
+/// again later may make them incomplete for a while.
+void Checker::clean_seen(const std::vector<std::unique_ptr<State>>& list) {
+  for (const auto& old : list) {
+    const bool done = !old->cleaned && old->branches == 0 && old->insn == insn_;
+    if (done && same_callsites(*old, state()) && !loops_.is_incomplete(*old)) {
+      clean(*old);
+    }
+  }
+}
+
 Checker::Visit Checker::visit() {
   auto& list = seen_here();
+  clean_seen(list);
   const SlotInfo& slot = structure_.slots[insn_];
   const bool forced = slot.checkpoint || state().jumps_in_trace > kLongTrace;
   bool keep = forced || (jumps_ - jumps_at_checkpoint_ >= kCheckpointJumps &&
@@ -292,9 +308,6 @@ Checker::Visit Checker::visit() {
         keep = false;
       }
     } else {
-      if (!old.cleaned && !incomplete) {
-        clean(old);
-      }
       if (covers(old, state(), structure_, incomplete ? Match::kWithin : Match::kSafe)) {
         return end_path(old, incomplete);
       }

@@ -108,6 +108,7 @@ class Checker {
   bool check_global_functions();
   void start(u32 subprogram);
   bool calls_kfuncs() const;
+  bool may_sleep() const;
   bool find_traced_function();
   void fill_statistics(VerifyResult& result);
   std::vector<u32> stack_depths() const;
@@ -160,6 +161,7 @@ class Checker {
   std::optional<bool> decide_branch(const Reg& left, const Reg& right) const;
   Step follow(const Reg& left, const Reg& right, bool taken);
   void refine_null(State& taken);
+  void know_not_null(Reg& reg);
   void resolve_null(State& state, u32 id, bool is_null);
   void collect_links(u32 id, std::vector<Place>& places);
   void record_links(const std::vector<Place>& links);

@@ -44,6 +44,18 @@ struct Pending {
   std::size_t log_size = 0;
 };
 
+/// States that are no longer needed, for those to come: a copy into one finds its memory there already.
+class SpareStates {
+ public:
+  std::unique_ptr<State> copy(const State& state);
+  std::unique_ptr<State> fresh();
+  void give(std::unique_ptr<State> state);
+
+ private:
+  std::unique_ptr<State> take();
+  std::vector<std::unique_ptr<State>> states_;
+};
+
 /// Memory of the states that are kept: checkpoints and pending branches.
 struct StateMemory {
   std::size_t live = 0, peak = 0;
@@ -395,6 +407,7 @@ class Checker {
   Log log_;
 
   StateMemory memory_;
+  SpareStates spare_;
   std::unique_ptr<State> current_;
   std::vector<Pending> pending_;
   std::vector<std::vector<std::unique_ptr<State>>> seen_;  ///< checkpoints, see seen_here()

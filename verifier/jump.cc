@@ -255,7 +255,7 @@ Step Checker::execute_branch() {
     fallen.trace.back().links_end = static_cast<u32>(fallen.links.size());
     ++fallen.jumps_in_trace;
   }
-  auto taken = std::make_unique<State>(fallen);
+  auto taken = spare_.copy(fallen);
   taken->last_insn = insn_;
   taken->insn = static_cast<u32>(jump_target(d, i, insn_));
   if (narrowed.applies) {

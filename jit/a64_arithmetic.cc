@@ -2,8 +2,7 @@
 //
 // Arithmetic nodes as instructions.
 #include "a64_function.h"
-
-#include <asmjit/arm/a64utils.h>
+#include "a64_immediates.h"
 
 namespace kiln {
 
@@ -39,7 +38,7 @@ void A64Function::logical(Id id) {
   const Gp a = use(n.in[0], 14, n.bits);
   if (f_.is_constant(n.in[1])) {
     const std::uint64_t value = n.bits == 32 ? f_.value(n.in[1]) & 0xffff'ffff : f_.value(n.in[1]);
-    if (a64::Utils::isLogicalImm(value, n.bits)) {
+    if (is_logical_immediate(value, n.bits)) {
       as_.emit(inst, d, a, imm(value));
       return finish(id, d);
     }

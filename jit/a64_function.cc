@@ -5,7 +5,7 @@
 
 #include <cstddef>
 
-#include <asmjit/arm/a64utils.h>
+#include "a64_immediates.h"
 
 namespace kiln {
 
@@ -79,7 +79,7 @@ void A64Function::compare(const ir::Terminator& end) {
     const std::uint64_t mask = end.bits == 32 ? 0xffff'ffff : ~std::uint64_t{0};
     const std::uint64_t value = f_.value(end.b) & mask;
     if (end.cond == ir::Cond::kSet || end.cond == ir::Cond::kNotSet) {
-      if (a64::Utils::isLogicalImm(value, end.bits)) {
+      if (is_logical_immediate(value, end.bits)) {
         as_.tst(a, imm(value));
         return;
       }

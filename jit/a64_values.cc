@@ -5,7 +5,7 @@
 
 #include <array>
 
-#include <asmjit/arm/a64utils.h>
+#include "a64_immediates.h"
 
 namespace kiln {
 
@@ -29,7 +29,7 @@ void A64Function::load_constant(unsigned reg, std::uint64_t value) {
     as_.mov(to, a64::xzr);
     return;
   }
-  if (a64::Utils::isLogicalImm(value, 64)) {
+  if (is_logical_immediate(value, 64)) {
     as_.orr(to, a64::xzr, imm(value));
     return;
   }

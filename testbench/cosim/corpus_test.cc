@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <kiln/disasm.h>
@@ -47,7 +48,7 @@ void add_functions(Program& program) {
   std::sort(starts.begin(), starts.end());
   starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
   for (std::size_t i = 0; i < starts.size(); ++i) {
-    program.subprograms.push_back({.name = "f" + std::to_string(i),
+    program.subprograms.push_back({.name = fmt::format("f{}", i),
                                    .start = starts[i],
                                    .end = i + 1 == starts.size() ? size : starts[i + 1]});
   }

@@ -111,7 +111,7 @@ Result<Report> run_lockstep(const VerifiedObject& object, std::size_t entry, con
     report.difference = arena_difference(*expected, *got);
   }
   if (!report.difference.empty()) {
-    report.difference += "\n" + disassemble_core(*image, *object.object);
+    report.difference += fmt::format("\n{}", disassemble_core(*image, *object.object));
   }
   report.compared = lockstep.compared();
   report.words = lockstep.words();
@@ -133,7 +133,7 @@ void make_program(TestProgram& out, std::string_view text, std::span<const MapSp
   auto insns = assemble(text);
   ASSERT_TRUE(insns) << insns.error().message << "\n" << text;
   Program& program = out.object.programs.emplace_back();
-  program.name = "test" + std::to_string(out.object.programs.size());
+  program.name = fmt::format("test{}", out.object.programs.size());
   program.insns = *insns;
   const auto size = static_cast<std::uint32_t>(program.insns.size());
   std::vector<std::uint32_t> starts = {0};
@@ -147,14 +147,19 @@ void make_program(TestProgram& out, std::string_view text, std::span<const MapSp
   std::sort(starts.begin(), starts.end());
   starts.erase(std::unique(starts.begin(), starts.end()), starts.end());
   for (std::size_t i = 0; i < starts.size(); ++i) {
-    program.subprograms.push_back({.name = "f" + std::to_string(i),
+    program.subprograms.push_back({.name = fmt::format("f{}", i),
                                    .start = starts[i],
                                    .end = i + 1 == starts.size() ? size : starts[i + 1]});
   }
   out.verified.facts.emplace_back();
   if (!maps.empty()) {
     out.object.maps.assign(maps.begin(), maps.end());
-    auto set = MapSet::create(out.object.maps, 1);
+#ifdef KILN_HAVE_KERNEL
+    const std::uint32_t possible_cpus = kernel_processors();  // LRU maps throw out what the kernel's do
+#else
+    constexpr std::uint32_t possible_cpus = 1;
+#endif
+    auto set = MapSet::create(out.object.maps, 1, possible_cpus);
     ASSERT_TRUE(set) << set.error().message;
     out.maps = std::move(*set);
   }

@@ -3,6 +3,8 @@
 
 #include <random>
 
+#include <fmt/format.h>
+
 #include <kiln/address.h>
 #include <kiln/cpu_engines.h>
 #include <kiln/verifier.h>
@@ -38,7 +40,9 @@ class FactsCheck {
     for (unsigned r = 0; r < kRegisters; ++r) {
       const RegFact& reg = fact.regs[r];
       if (reg.kinds != kAnything && reg.kinds != 0) {
-        expect(fits(reg, state.regs[r], state), state, "R" + std::to_string(r) + " is outside its fact");
+        if (!fits(reg, state.regs[r], state)) {
+          fail(state, fmt::format("R{} is outside its fact", r));
+        }
         ++values_;
       }
     }
@@ -50,17 +54,19 @@ class FactsCheck {
   std::uint64_t values() const { return values_; }
 
  private:
-  void expect(bool ok, const InterpState& state, const std::string& what) {
-    if (!ok && !failure_) {
-      failure_ = "instruction " + std::to_string(state.pc) + ": " + what;
+  void expect(bool ok, const InterpState& state, const char* what) {
+    if (!ok) {
+      fail(state, what);
+    }
+  }
+
+  void fail(const InterpState& state, std::string_view what) {
+    if (!failure_) {
+      failure_ = fmt::format("instruction {}: {}", state.pc, what);
       for (unsigned r = 0; r < kRegisters; ++r) {
         const RegFact& f = facts_.insns[state.pc].regs[r];
-        char line[200];
-        std::snprintf(line, sizeof line, "\n  R%u=%#llx kinds=%#x map=%d known=%#llx/%#llx u=[%#llx,%#llx]", r,
-                      static_cast<unsigned long long>(state.regs[r]), f.kinds, f.map,
-                      static_cast<unsigned long long>(f.known_value), static_cast<unsigned long long>(f.known_mask),
-                      static_cast<unsigned long long>(f.umin), static_cast<unsigned long long>(f.umax));
-        *failure_ += line;
+        *failure_ += fmt::format("\n  R{}={:#x} kinds={:#x} map={} known={:#x}/{:#x} u=[{:#x},{:#x}]", r, state.regs[r],
+                                 f.kinds, f.map, f.known_value, f.known_mask, f.umin, f.umax);
       }
     }
   }

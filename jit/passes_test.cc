@@ -157,5 +157,19 @@ TEST(Passes, RemaindersByVariables) {
   }
 }
 
+TEST(Passes, AtomicsWithNobodyElseThere) {
+  for (const bool wide : {true, false}) {
+    for (const char* op : {"lock *({0} *)(r6 +8) += r2", "lock *({0} *)(r6 +8) |= r2", "lock *({0} *)(r6 +8) &= r2", "lock *({0} *)(r6 +8) ^= r2",
+                           "r2 = atomic{1}_fetch_add(({0} *)(r6 +8), r2)", "r2 = atomic{1}_fetch_or(({0} *)(r6 +8), r2)",
+                           "r2 = atomic{1}_fetch_and(({0} *)(r6 +8), r2)", "r2 = atomic{1}_fetch_xor(({0} *)(r6 +8), r2)", "r2 = xchg{2}_{0}(r6 +8, r2)"}) {
+      const std::string text = fmt::format("r6 = *(u32 *)(r1 +0)\nr2 = *(u64 *)(r6 +0)\n{0}\n*(u64 *)(r6 +16) = r2\n{0}\n{0}\n*(u64 *)(r6 +24) = r2\nr0 = 0\nexit\n",
+                                           fmt::format(fmt::runtime(op), wide ? "u64" : "u32", wide ? "64" : "", wide ? "" : "32"));
+      Engines engines(text, {"all", "-alone", "alone"});
+      engines.expect_same(std::vector<std::uint64_t>{0x1122334455667788, 0x99aabbccffffffff}, text);
+      engines.expect_same(std::vector<std::uint64_t>{~0ull, 1}, text);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace kiln

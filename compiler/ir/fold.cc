@@ -269,15 +269,23 @@ bool has_short_loop(const Function& f) {
   });
 }
 
-/// The builder has simplified each node already. What is dead is removed before passes that count uses or nodes.
+/// The builder has simplified each node already, but what it built on the phis of a loop before the loop was complete. What is dead is removed before passes that count uses or nodes.
 void optimise(Function& f, PassSet passes) {
   const auto run = [&](Pass pass, auto&& what) {
     if (passes.has(pass)) {
       what();
     }
   };
+  if (has_loops(f)) {
+    unify_phis(f);
+    fold(f, passes);
+  }
   run(Pass::kStack, [&] { promote_stack(f); });
-  run(Pass::kBranches, [&] { branches(f); });
+  run(Pass::kBranches, [&] {
+    if (branches(f)) {
+      unify_phis(f);
+    }
+  });
   run(Pass::kCse, [&] { eliminate_common(f); });
   run(Pass::kLoads, [&] { forward_memory(f); });
   fold(f, passes);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <kiln/events.h>
 #include <kiln/helpers.h>
+#include <kiln/kernel_engine.h>
 #include <kiln/verdicts.h>
 
 namespace kiln {
@@ -100,13 +101,16 @@ class Comparer {
 
   Result<void> start(const std::vector<std::string>& engines, const std::string& maps_path,
                      const SpeedOptions& options) {
+    // LRU maps throw out what the kernel's do on this machine.
+    const bool with_kernel = std::find(engines.begin(), engines.end(), "kernel") != engines.end();
+    const std::uint32_t possible_cpus = with_kernel ? kernel_processors() : 0;
     for (const std::string& name : engines) {
       auto engine = make_engine(name, {.cores = options.cores, .threads = options.threads, .handover = options.handover, .passes = options.passes,
                                        .harden = options.harden, .perf_map = options.perf_map});
       if (!engine) {
         return engine.error();
       }
-      auto maps = initial_maps(prepared_, maps_path, prepared_.environment.cpu_count);
+      auto maps = initial_maps(prepared_, maps_path, prepared_.environment.cpu_count, possible_cpus);
       if (!maps) {
         return maps.error();
       }

@@ -118,6 +118,7 @@ Result<void> read_environment(Environment& out, std::string_view text) {
   fields.get("random_seed", environment.random_seed);
   fields.get("cpu", environment.cpu);
   fields.get("cpu_count", environment.cpu_count);
+  fields.get("possible_cpus", environment.possible_cpus);
   fields.get("numa_node", environment.numa_node);
   if (environment.hz == 0 || environment.hz > 1'000'000'000) {
     fields.fail("hz", "is not 1 to 1000000000");

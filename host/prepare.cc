@@ -89,8 +89,9 @@ bool frame_fits(const Prepared& prepared, const Frame& frame) {
 }
 
 Result<MapSet> initial_maps(const Prepared& prepared, const std::string& maps_path,
-                            std::uint32_t cpu_count) {
-  auto maps = MapSet::create(prepared.object.maps, cpu_count);
+                            std::uint32_t cpu_count, std::uint32_t possible_cpus) {
+  const std::uint32_t asked = prepared.environment.possible_cpus;
+  auto maps = MapSet::create(prepared.object.maps, cpu_count, asked != 0 ? asked : possible_cpus);
   if (!maps || maps_path.empty()) {
     return maps;
   }

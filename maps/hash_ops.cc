@@ -13,6 +13,7 @@
 #include <kiln/result.h>
 
 #include "hash_table.h"
+#include "lru.h"
 
 namespace kiln::detail {
 namespace {
@@ -51,11 +52,17 @@ bool known_flags(const Table& table, std::uint64_t flags) {
   return (lockable ? flags & ~kUpdateLock : flags) <= 2;
 }
 
-/// Links a filled entry for a key that is not there. REQUIRES: there is room, or the map is an LRU.
-void insert(const Table& table, const Key& key, std::uint32_t entry) {
-  if (table.full()) {
-    table.evict();
+/// An entry that nobody uses, or uses any more.
+void give_back(const Table& table, std::uint32_t entry) {
+  if (is_lru(table.type())) {
+    Lru(table).push(entry);
+  } else {
+    table.free(entry);
   }
+}
+
+/// Links a filled entry for a key that is not there. REQUIRES: there is room.
+void insert(const Table& table, const Key& key, std::uint32_t entry) {
   table.write_key(entry, key);
   table.set_count(table.count() + 1);
   if (table.type() == MapType::kLpmTrie) {
@@ -70,26 +77,65 @@ void insert(const Table& table, const Key& key, std::uint32_t entry) {
 void replace(const Table& table, const Key& key, const Found& old, std::uint32_t entry) {
   table.write_key(entry, key);
   table.replace(old, entry, key, kEntryLive | (is_lru(table.type()) ? kEntryReferenced : 0));
-  table.set_aside(old.entry);
+  if (is_lru(table.type())) {
+    Lru(table).push(old.entry);
+  } else {
+    table.set_aside(old.entry);
+  }
+}
+
+/// What an update starts from.
+struct Place {
+  std::int64_t error = 0;
+  Found old;
+  std::uint32_t entry = 0;  ///< to write; 0: the old one's value is changed where it is
+};
+
+/// An LRU map takes an entry before it knows whether it needs one, and may give up the very one that is to be updated.
+Place lru_place(const Table& table, const Key& key, std::uint64_t flags) {
+  const Lru lru(table);
+  Place place;
+  if (!is_per_cpu(table.type()) || flags != 2) {
+    place.entry = lru.pop();
+    if (place.entry == 0) {
+      return {-ENOMEM, {}, 0};
+    }
+  }
+  place.old = table.find(key);
+  place.error = check_flags(place.old.entry != 0, flags);
+  const bool in_place = place.error == 0 && place.old.entry != 0 && is_per_cpu(table.type());
+  if (in_place) {
+    mark_referenced(table.at(table.offset(place.old.entry)), table.shared());
+  }
+  if (place.entry != 0 && (place.error != 0 || in_place)) {
+    lru.push(place.entry);
+    place.entry = 0;
+  }
+  return place;
+}
+
+Place find_place(const Table& table, const Key& key, std::uint64_t flags) {
+  if (is_lru(table.type())) {
+    return lru_place(table, key, flags);
+  }
+  const Found old = table.find(key);
+  if (const std::int64_t error = check_flags(old.entry != 0, flags); error != 0) {
+    return {error, old, 0};
+  }
+  if (old.entry != 0 && (is_per_cpu(table.type()) || (flags & kUpdateLock) != 0)) {
+    return {0, old, 0};
+  }
+  if (old.entry == 0 && table.full()) {
+    return {full_error(table.type()), {}, 0};
+  }
+  const std::uint32_t entry = table.take(old.entry != 0);
+  return {entry == 0 ? -ENOMEM : 0, old, entry};
 }
 
 std::int64_t prepare(const Table& table, const Key& key, std::uint64_t flags) {
-  const Found old = table.find(key);
-  if (const std::int64_t error = check_flags(old.entry != 0, flags); error != 0) {
-    return error;
-  }
-  if (old.entry != 0 && is_per_cpu(table.type())) {
-    if (is_lru(table.type())) {
-      mark_referenced(table.at(table.offset(old.entry)), table.shared());
-    }
-    return table.value(old.entry);
-  }
-  if (old.entry == 0 && !is_lru(table.type()) && table.full()) {
-    return full_error(table.type());
-  }
-  const std::uint32_t entry = table.take(old.entry != 0);
-  if (entry == 0) {
-    return -ENOMEM;
+  const auto [error, old, entry] = find_place(table, key, flags);
+  if (error != 0 || entry == 0) {
+    return error != 0 ? error : table.value(old.entry);
   }
   table.set_next(entry, entry);
   store_shared(table.at(table.offset(entry)) + offsetof(MapEntry, hash), key.hash());
@@ -116,14 +162,14 @@ std::int64_t commit(const Table& table, const Key& key, std::uint32_t value) {
       std::byte* into = table.at(table.value(old.entry) + 8 * i);
       store_shared(into, load_shared<std::uint64_t>(into) | load_shared<std::uint64_t>(table.at(value + 8 * i)));
     }
-    table.free(entry);
+    give_back(table, entry);
     return 0;
   }
   if (old.entry != 0) {
     replace(table, key, old, entry);
     return 0;
   }
-  if (table.full() && !is_lru(table.type())) {
+  if (table.full()) {  // never an LRU map, which has no spare entries
     table.free(entry);
     return full_error(table.type());
   }
@@ -133,27 +179,17 @@ std::int64_t commit(const Table& table, const Key& key, std::uint32_t value) {
 
 /// REQUIRES: the lock is held.
 std::int64_t update(MapView map, const Table& table, const Key& key, const NewValue& value, std::uint64_t flags) {
-  const Found old = table.find(key);
-  if (const std::int64_t error = check_flags(old.entry != 0, flags); error != 0) {
+  const auto [error, old, entry] = find_place(table, key, flags);
+  if (error != 0) {
     return error;
   }
-  if (old.entry != 0 && (is_per_cpu(table.type()) || (flags & kUpdateLock) != 0)) {
-    if (is_lru(table.type())) {
-      mark_referenced(table.at(table.offset(old.entry)), table.shared());
-    }
+  if (entry == 0) {
     std::optional<ValueLock> lock;
     if ((flags & kUpdateLock) != 0) {
       lock.emplace(map, table.value(old.entry));
     }
     store_value(map, table.value(old.entry), value);
     return 0;
-  }
-  if (old.entry == 0 && !is_lru(table.type()) && table.full()) {
-    return full_error(table.type());
-  }
-  const std::uint32_t entry = table.take(old.entry != 0);
-  if (entry == 0) {
-    return -ENOMEM;
   }
   if (is_per_cpu(table.type())) {
     table.clear_values(entry);
@@ -221,7 +257,7 @@ std::int64_t hash_erase(MapView map, const std::byte* bytes, std::byte* old) {
       copy_out(old, table.at(table.value(found.entry)), d.cpu_count * d.value_stride, table.shared());
     }
     table.unlink(found);
-    table.free(found.entry);
+    give_back(table, found.entry);
     table.set_count(table.count() - 1);
     if (table.type() == MapType::kLpmTrie) {
       table.count_prefix(prefix_length(key), false);

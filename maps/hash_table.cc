@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The chained hash table, its free list and the LRU clock.
+// The chained hash table and its free list.
 #include "hash_table.h"
 
 #include <kiln/result.h>
@@ -108,37 +108,17 @@ void Table::set_aside(std::uint32_t link) const {
   }
 }
 
-void Table::evict() const {
-  const std::uint32_t unused = get(offsetof(MapHeader, next_unused));
-  std::uint32_t hand = get(offsetof(MapHeader, clock_hand));
-  std::uint32_t cleared = 0;
-  std::uint32_t victim = 0;
-  while (victim == 0) {
-    const std::uint32_t link = (hand >= unused ? 0 : hand) + 1;
-    hand = link;
-    const std::uint32_t state = next(link);
-    if ((state & kEntryLive) == 0) {
-      continue;
-    }
-    if ((state & kEntryReferenced) != 0 && cleared < kLruScan) {
-      set_next(link, state & ~kEntryReferenced);
-      ++cleared;
-      continue;
-    }
-    victim = link;
-  }
-  set(offsetof(MapHeader, clock_hand), hand);
-  Found found{bucket(hash(victim)), victim};
+void Table::unlink_entry(std::uint32_t link) const {
+  Found found{bucket(hash(link)), link};
   for (;;) {
-    const std::uint32_t link = load_shared<std::uint32_t>(at(found.link)) & kEntryNextMask;
-    KILN_CHECK(link != 0);
-    if (link == victim) {
+    const std::uint32_t next_link = load_shared<std::uint32_t>(at(found.link)) & kEntryNextMask;
+    KILN_CHECK(next_link != 0);
+    if (next_link == link) {
       break;
     }
-    found.link = offset(link);
+    found.link = offset(next_link);
   }
   unlink(found);
-  free(victim);
   set_count(count() - 1);
 }
 

@@ -61,9 +61,8 @@ class Table {
   void free(std::uint32_t link) const;
   /// Keeps a replaced entry for the next replacement, or frees it.
   void set_aside(std::uint32_t link) const;
-  /// REQUIRES: count() > 0. Throws out the next entry that nobody looked up since the hand passed,
-  /// clearing at most kLruScan marks on the way.
-  void evict() const;
+  /// Takes a live entry, whose predecessor is not known, out of its chain.
+  void unlink_entry(std::uint32_t link) const;
   void write_key(std::uint32_t link, const Key& key) const;
   void clear_values(std::uint32_t link) const;
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The same random operations on MapSet and on the real kernel's maps: equal results, equal contents.
-//
-// Which entry an LRU map evicts is not compared (README.md), so LRU maps stay below their size here.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/if_xdp.h>
@@ -58,7 +56,7 @@ ByteVector random_key(const MapSpec& spec, std::mt19937& random, std::uint32_t r
     for (std::uint32_t i = 0; i < data; ++i) {
       key[4 + i] = std::byte(random() % 2 ? 0xc0 : 0x40);
     }
-  } else if (!is_hash_kind(spec.type)) {
+  } else if (!is_hash_kind(spec.type) || (is_lru(spec.type) && spec.key_size >= 4)) {
     detail::store<std::uint32_t>(key.data(), random() % range);
   } else {
     key[random() % 2 * (spec.key_size - 1)] = std::byte(random() % range);
@@ -154,6 +152,28 @@ TEST_F(KernelDiff, PerCpuHashes) {
 
 TEST_F(KernelDiff, LruBelowItsSize) {
   compare_all({{spec(MapType::kLruHash, 4, 6, 200), 8}, {spec(MapType::kLruPercpuHash, 6, 6, 200), 8}});
+}
+
+// What a full one throws out: every size has its own number of free entries that a processor takes at once.
+TEST_F(KernelDiff, FullLru) {
+  for (const MapType type : {MapType::kLruHash, MapType::kLruPercpuHash}) {
+    compare_all({{spec(type, 4, 4, 1), 3},
+                 {spec(type, 4, 4, 2), 5},
+                 {spec(type, 5, 4, 7), 12},
+                 {spec(type, 8, 12, 50), 80},
+                 {spec(type, 4, 4, 130), 200},
+                 {spec(type, 16, 8, 600), 900}});
+  }
+}
+
+TEST_F(KernelDiff, FullLruWithListsOfEachProcessor) {
+  constexpr std::uint32_t kFlag = BPF_F_NO_COMMON_LRU;
+  for (const MapType type : {MapType::kLruHash, MapType::kLruPercpuHash}) {
+    compare_all({{spec(type, 4, 4, 1, kFlag), 3},
+                 {spec(type, 4, 4, 5, kFlag), 7},
+                 {spec(type, 8, 12, 50, kFlag), 80},
+                 {spec(type, 4, 4, 301, kFlag), 200}});
+  }
 }
 
 TEST_F(KernelDiff, LpmTries) {

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
 #include <kiln/address.h>
@@ -52,6 +53,9 @@ std::uint64_t header_bytes(const MapSpec& spec) {
   if (!is_hash_kind(spec.type)) {
     return 0;
   }
+  if (is_lru(spec.type)) {
+    return sizeof(LruHeader);
+  }
   std::uint64_t bytes = sizeof(MapHeader);
   if (spec.type == MapType::kLpmTrie) {
     const std::uint64_t max_prefix = 8 * (spec.key_size - 4);
@@ -68,6 +72,15 @@ std::uint32_t bloom_mask(const MapSpec& spec, std::uint32_t hash_count) {
   return bits > 1u << 31 ? 0xffff'ffff : static_cast<std::uint32_t>(std::bit_ceil(std::max<std::uint64_t>(bits, 64)) - 1);
 }
 
+constexpr std::uint64_t kLruLinkBytes = 8;
+
+bool has_cpu_lists(const MapSpec& spec) { return is_lru(spec.type) && (spec.flags & kNoCommonLru) != 0; }
+
+/// Half a processor's share, within bounds, as in Linux.
+std::uint32_t lru_target(const MapSpec& spec, std::uint32_t possible_cpus) {
+  return has_cpu_lists(spec) ? 0 : std::clamp(spec.max_entries / possible_cpus / 2, 1u, kLruScans);
+}
+
 /// How many entries there are, and where a value is in one.
 struct Shape {
   std::uint64_t entry_count = 0;
@@ -76,9 +89,12 @@ struct Shape {
   std::uint64_t entry_stride = 0;
 };
 
-Shape shape_of(const MapSpec& spec, const MapDescriptor& d) {
+Shape shape_of(const MapSpec& spec, const MapDescriptor& d, std::uint32_t possible_cpus) {
   Shape shape{.entry_count = d.max_entries, .value_stride = round_up(spec.value_size, 8)};
-  if (is_hash_kind(spec.type)) {
+  if (is_lru(spec.type)) {
+    shape.entry_count /= has_cpu_lists(spec) ? possible_cpus : 1;
+    shape.value_offset = sizeof(MapEntry) + round_up(spec.key_size, 8) + kLruLinkBytes;
+  } else if (is_hash_kind(spec.type)) {
     shape.entry_count += kSpareEntries;
     shape.value_offset = sizeof(MapEntry) + round_up(spec.key_size, 8);
   } else if (is_queue_or_stack(spec.type)) {
@@ -99,17 +115,20 @@ std::uint32_t descriptor_entries(const MapSpec& spec) {
   return is_local_storage(spec.type) ? kLocalStorageOwners : is_cgroup_storage(spec.type) ? 1 : spec.max_entries;
 }
 
-void describe(const MapSpec& spec, std::uint32_t cpu_count, MapDescriptor& d) {
+void describe(const MapSpec& spec, const Processors& cpus, MapDescriptor& d) {
   d.type = static_cast<std::uint32_t>(spec.type);
   d.key_size = spec.key_size;
   d.value_size = spec.value_size;
   d.max_entries = descriptor_entries(spec);
   d.flags = spec.flags;
-  d.cpu_count = is_per_cpu(spec.type) ? cpu_count : 1;
+  d.cpu_count = is_per_cpu(spec.type) ? cpus.values : 1;
   d.value_lock = spec.lock_offset ? *spec.lock_offset + 1 : 0;
   if (spec.type == MapType::kBloomFilter) {
     d.hash_count = spec.map_extra == 0 ? 5 : static_cast<std::uint32_t>(spec.map_extra);
     d.bucket_mask = bloom_mask(spec, d.hash_count);
+  } else if (is_lru(spec.type)) {
+    d.hash_count = lru_target(spec, cpus.possible);
+    d.bucket_mask = static_cast<std::uint32_t>(std::bit_ceil(std::uint64_t{d.max_entries}) - 1);
   } else if (is_ring(spec.type)) {
     d.bucket_mask = spec.max_entries - 1;
   } else if (is_hash_kind(spec.type) || spec.type == MapType::kStackTrace) {
@@ -118,9 +137,9 @@ void describe(const MapSpec& spec, std::uint32_t cpu_count, MapDescriptor& d) {
 }
 
 /// False: the map is larger than any arena.
-bool place(const MapSpec& spec, std::uint32_t cpu_count, Places& places, MapDescriptor& d) {
-  describe(spec, cpu_count, d);
-  const Shape shape = shape_of(spec, d);
+bool place(const MapSpec& spec, const Processors& cpus, Places& places, MapDescriptor& d) {
+  describe(spec, cpus, d);
+  const Shape shape = shape_of(spec, d, cpus.possible);
   if (shape.entry_stride > kMaxArena || shape.entry_count > kMaxArena / shape.entry_stride) {
     return false;
   }
@@ -148,9 +167,13 @@ std::uint32_t ring_size(std::uint32_t asked) {
 
 }  // namespace
 
-MapSpec normalise(MapSpec spec, std::uint32_t cpu_count) {
+MapSpec normalise(MapSpec spec, const Processors& cpus) {
   if (spec.type == MapType::kPerfEventArray && spec.max_entries == 0) {
-    spec.max_entries = cpu_count;
+    spec.max_entries = cpus.values;
+  }
+  if (has_cpu_lists(spec)) {  // each processor's list has as many
+    const std::uint64_t rounded = round_up(spec.max_entries, cpus.possible);
+    spec.max_entries = static_cast<std::uint32_t>(rounded > 0xffff'ffff ? rounded - cpus.possible : rounded);
   }
   if (is_ring(spec.type)) {
     spec.max_entries = ring_size(spec.max_entries);
@@ -158,12 +181,12 @@ MapSpec normalise(MapSpec spec, std::uint32_t cpu_count) {
   return spec;
 }
 
-Result<Layout> lay_out(std::span<const MapSpec> specs, std::uint32_t cpu_count) {
+Result<Layout> lay_out(std::span<const MapSpec> specs, const Processors& cpus) {
   Layout layout;
   Places places;
   for (const MapSpec& spec : specs) {
     KILN_TRY(check_spec(spec));
-    if (!place(spec, cpu_count, places, layout.descriptors.emplace_back())) {
+    if (!place(spec, cpus, places, layout.descriptors.emplace_back())) {
       return too_large(spec);
     }
   }

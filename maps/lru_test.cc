@@ -10,7 +10,7 @@
 namespace kiln::test {
 namespace {
 
-TEST(Lru, EvictsTheFirstThatWasNotLookedUp) {
+TEST(Lru, EvictsTheOldestThatWasNotLookedUp) {
   MapSet maps = make(spec(MapType::kLruHash, 4, 4, 3));
   for (std::uint32_t key = 1; key <= 3; ++key) {
     ASSERT_EQ(maps.update(0, u32(key), u32(key), kNoExist, 0), 0);
@@ -19,35 +19,53 @@ TEST(Lru, EvictsTheFirstThatWasNotLookedUp) {
   ASSERT_EQ(maps.update(0, u32(4), u32(4), kAny, 0), 0);
   EXPECT_TRUE(maps.user_lookup(0, u32(1)));
   EXPECT_FALSE(maps.user_lookup(0, u32(2)));
-  EXPECT_EQ(header(maps).clock_hand, 2u);
   EXPECT_EQ(header(maps).count, 3u);
   check_structure(maps, 0);
-  // The mark was cleared when the hand passed, and is not set by user space.
+  // The mark was cleared when it became active, and is not set by user space.
   ASSERT_EQ(maps.update(0, u32(5), u32(5), kAny, 0), 0);
   EXPECT_FALSE(maps.user_lookup(0, u32(3)));
 }
 
-TEST(Lru, AFailedUpdateEvictsNobody) {
+// Linux takes an entry before it looks whether it needs one.
+TEST(Lru, AFailedUpdateOfAFullMapEvicts) {
   MapSet maps = make(spec(MapType::kLruHash, 4, 4, 1));
   ASSERT_EQ(maps.update(0, u32(1), u32(1), kAny, 0), 0);
-  EXPECT_EQ(maps.update(0, u32(2), u32(2), kExist, 0), -ENOENT);
   EXPECT_EQ(maps.update(0, u32(2), u32(2), 7, 0), -EINVAL);
-  EXPECT_EQ(maps.update(0, u32(1), u32(2), kNoExist, 0), -EEXIST);
   EXPECT_TRUE(maps.user_lookup(0, u32(1)));
-  EXPECT_EQ(maps.update(0, u32(2), u32(2), kAny, 0), 0);
+  EXPECT_EQ(maps.update(0, u32(2), u32(2), kExist, 0), -ENOENT);
   EXPECT_FALSE(maps.user_lookup(0, u32(1)));
+  check_structure(maps, 0);
 }
 
-TEST(Lru, ASearchClearsAtMost32Marks) {
-  MapSet maps = make(spec(MapType::kLruHash, 4, 4, 100));
-  for (std::uint32_t key = 0; key < 100; ++key) {
+TEST(Lru, AProcessorTakesManyAtOnce) {
+  MapSet maps = make(spec(MapType::kLruHash, 4, 4, 300));  // 128 at a time
+  for (std::uint32_t key = 0; key < 257; ++key) {
     ASSERT_EQ(maps.update(0, u32(key), u32(key), kAny, 0), 0);
-    ASSERT_TRUE(maps.lookup(0, u32(key), 0));
   }
-  ASSERT_EQ(maps.update(0, u32(100), u32(0), kAny, 0), 0);
-  EXPECT_FALSE(maps.user_lookup(0, u32(kLruScan))) << "the 33rd goes, marked as it is";
-  EXPECT_EQ(header(maps).clock_hand, kLruScan + 1);
+  EXPECT_EQ(header(maps).count, 257u - (128u - 44u)) << "only 44 were free, so 84 went";
+  EXPECT_FALSE(maps.user_lookup(0, u32(83)));
+  EXPECT_TRUE(maps.user_lookup(0, u32(84)));
   check_structure(maps, 0);
+}
+
+TEST(Lru, WhatIsRestoredThrowsNobodyOut) {
+  MapSet maps = make(spec(MapType::kLruHash, 4, 4, 300));
+  for (std::uint32_t key = 0; key < 300; ++key) {
+    ASSERT_EQ(maps.restore(0, u32(key), u32(key)), 0);
+  }
+  EXPECT_EQ(header(maps).count, 300u);
+  check_structure(maps, 0);
+}
+
+TEST(Lru, TheNumberOfProcessorsDecides) {
+  const std::vector<MapSpec> one = {spec(MapType::kLruHash, 4, 4, 100), spec(MapType::kLruHash, 4, 4, 101, kNoCommonLru)};
+  auto maps = MapSet::create(one, 1, 4);
+  ASSERT_TRUE(maps);
+  EXPECT_EQ(maps->descriptor(0).hash_count, 12u);
+  EXPECT_EQ(maps->descriptor(0).cpu_count, 1u);
+  EXPECT_EQ(maps->descriptor(1).hash_count, 0u);
+  EXPECT_EQ(maps->spec(1).max_entries, 104u);
+  EXPECT_EQ(maps->descriptor(1).entry_count, 26u);
 }
 
 TEST(Lru, RandomUseStaysConsistentAndKeepsTheNewest) {

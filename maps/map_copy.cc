@@ -40,6 +40,9 @@ Result<void> check_alike(const MapSet& from, std::size_t a, const MapSet& to, st
   if (from.descriptor(a).cpu_count != to.descriptor(b).cpu_count) {
     return different(wanted, "values for so many processors:", from.descriptor(a).cpu_count, to.descriptor(b).cpu_count);
   }
+  if (from.descriptor(a).hash_count != to.descriptor(b).hash_count || from.descriptor(a).entry_count != to.descriptor(b).entry_count) {
+    return different(wanted, "lists for so many processors:", from.possible_cpus(), to.possible_cpus());
+  }
   return {};
 }
 
@@ -77,7 +80,7 @@ Result<MapSet> single_map(const MapSet& maps, std::size_t map) {
                                            spec.name, map_type_name(spec.type))};
   }
   spec.initial.clear();
-  auto one = MapSet::create(std::span(&spec, 1), maps.cpu_count());
+  auto one = MapSet::create(std::span(&spec, 1), maps.cpu_count(), maps.possible_cpus());
   if (!one) {
     return one;
   }

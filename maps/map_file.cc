@@ -26,7 +26,7 @@ using detail::store;
 using Bytes = std::span<const std::byte>;
 
 constexpr char kMagic[8] = {'K', 'I', 'L', 'N', 'M', 'A', 'P', 'S'};
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 constexpr std::size_t kHeaderBytes = 64;
 constexpr std::size_t kSpecWords = 14;
 constexpr std::uint32_t kMaxName = 4096;
@@ -65,6 +65,7 @@ void append_spec(std::vector<std::byte>& out, const MapSpec& spec, bool frozen) 
 struct Header {
   std::uint32_t map_count = 0;
   std::uint32_t cpu_count = 0;
+  std::uint32_t possible_cpus = 0;
   std::uint64_t spec_bytes = 0;
   std::uint64_t btf_bytes = 0;
   std::uint64_t arena_bytes = 0;
@@ -77,6 +78,7 @@ std::vector<std::byte> encode_header(const Header& header, std::uint32_t body) {
   store(out.data() + 12, header.map_count);
   store(out.data() + 16, header.cpu_count);
   store(out.data() + 20, body);
+  store(out.data() + 48, header.possible_cpus);
   store(out.data() + 24, header.spec_bytes);
   store(out.data() + 32, header.btf_bytes);
   store(out.data() + 40, header.arena_bytes);
@@ -100,6 +102,7 @@ Result<Header> decode_header(Bytes file) {
   }
   const Header header{.map_count = load<std::uint32_t>(file.data() + 12),
                       .cpu_count = load<std::uint32_t>(file.data() + 16),
+                      .possible_cpus = load<std::uint32_t>(file.data() + 48),
                       .spec_bytes = load<std::uint64_t>(file.data() + 24),
                       .btf_bytes = load<std::uint64_t>(file.data() + 32),
                       .arena_bytes = load<std::uint64_t>(file.data() + 40)};
@@ -163,10 +166,12 @@ Result<MapFile> decode(Bytes file) {
   if (!specs) {
     return specs.error();
   }
-  if (header->cpu_count == 0 || header->cpu_count > 8192) {
-    return damaged(fmt::format("it says that there are {} processors", header->cpu_count));
+  for (const std::uint32_t cpus : {header->cpu_count, header->possible_cpus}) {
+    if (cpus == 0 || cpus > 8192) {
+      return damaged(fmt::format("it says that there are {} processors", cpus));
+    }
   }
-  auto maps = MapSet::create(specs->specs, header->cpu_count);
+  auto maps = MapSet::create(specs->specs, header->cpu_count, header->possible_cpus);
   if (!maps) {
     return maps.error();
   }
@@ -235,6 +240,7 @@ Result<void> save_map_file(const std::string& path, const MapSet& maps, std::spa
   }
   const Header header{.map_count = static_cast<std::uint32_t>(maps.size()),
                       .cpu_count = maps.cpu_count(),
+                      .possible_cpus = maps.possible_cpus(),
                       .spec_bytes = front.size(),
                       .btf_bytes = btf.size(),
                       .arena_bytes = maps.arena().size()};

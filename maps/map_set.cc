@@ -44,14 +44,16 @@ void MapSet::index_prefixes() {
   }
 }
 
-Result<MapSet> MapSet::create(std::span<const MapSpec> specs, std::uint32_t cpu_count) {
+Result<MapSet> MapSet::create(std::span<const MapSpec> specs, std::uint32_t cpu_count, std::uint32_t possible_cpus) {
   KILN_CHECK(cpu_count >= 1);
+  const detail::Processors cpus{cpu_count, possible_cpus == 0 ? cpu_count : possible_cpus};
   MapSet set;
-  set.cpu_count_ = cpu_count;
+  set.cpu_count_ = cpus.values;
+  set.possible_cpus_ = cpus.possible;
   for (const MapSpec& spec : specs) {
-    set.specs_.push_back(detail::normalise(spec, cpu_count));
+    set.specs_.push_back(detail::normalise(spec, cpus));
   }
-  auto layout = detail::lay_out(set.specs_, cpu_count);
+  auto layout = detail::lay_out(set.specs_, cpus);
   if (!layout) {
     return layout.error();
   }

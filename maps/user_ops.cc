@@ -9,6 +9,7 @@
 
 #include "bytes.h"
 #include "hash_ops.h"
+#include "lru.h"
 
 namespace kiln {
 namespace {
@@ -69,6 +70,14 @@ std::int64_t MapSet::user_update(std::size_t map, std::span<const std::byte> key
     return 0;
   }
   return store_all(map, key, value, flags);
+}
+
+std::int64_t MapSet::restore(std::size_t map, std::span<const std::byte> key, std::span<const std::byte> value) {
+  if (is_lru(specs_[map].type)) {
+    const detail::Guard guard(view(map).lock);
+    detail::Lru(detail::Table(view(map))).spare();
+  }
+  return user_update(map, key, value, kAny);
 }
 
 std::int64_t MapSet::erase_any(std::size_t map, std::span<const std::byte> key) {

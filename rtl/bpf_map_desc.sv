@@ -28,7 +28,7 @@ module bpf_map_desc #(
   output logic [9:0]              key_size_o,    // bytes
   output logic [31:0]             entry_count_o,
   output logic [31:0]             max_entries_o,
-  output logic [3:0]              hash_count_o,
+  output logic [7:0]              hash_count_o,   // LRU: entries a processor takes at once
   output logic [RowBits-1:0]      base_o         // entries - stride: the row of entry link * stride
 );
   localparam int MapBits = $clog2(Maps);
@@ -89,7 +89,7 @@ module bpf_map_desc #(
     if (fetch3_q) begin
       entry_count_o <= word[31:0];
       max_entries_o <= word[63:32];
-      hash_count_o  <= word[67:64];
+      hash_count_o  <= word[71:64];
       base_o        <= entries_o - stride_o;
     end
   end

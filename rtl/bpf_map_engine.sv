@@ -2,7 +2,7 @@
 //
 // The map engine: looks up, prepares, commits and deletes entries of the maps in map memory. Lookups run
 // side by side, anything else alone. This file only joins its units: descriptors, key and hash, lookups,
-// chain walker, longest-prefix match, LRU eviction, queues and Bloom filters, ring buffers, and the sequencer
+// chain walker, longest-prefix match, LRU lists, queues and Bloom filters, ring buffers, and the sequencer
 // that drives them. Values of maps with keys are not read here: the answer is an address.
 //
 // Latency:     see rtl/README.md, What a service costs.
@@ -49,7 +49,7 @@ module bpf_map_engine #(
   logic [31:0]        bucket_mask, max_entries, entry_count;
   logic [RowBits-1:0] buckets, entries, stride, value, header, base;
   logic [9:0]         key_size;
-  logic [3:0]         hash_count;
+  logic [7:0]         hash_count;
 
   bpf_map_desc #(.Maps(Maps), .RowBits(RowBits)) u_desc (
     .clk_i, .we_i(desc_we_i), .addr_i(desc_addr_i), .data_i(desc_data_i), .fetch_i(req_pop_o),
@@ -89,11 +89,11 @@ module bpf_map_engine #(
   assign desc_wait = {desc_wait2_q, desc_wait_q, req_pop_o};
 
   // ---- address unit: row of the entry with a given link, two cycles -------------------------------
-  logic [RowBits-1:0] seq_link, walk_link, evict_link, keyless_link, link, product_q, entry_row;
+  logic [RowBits-1:0] seq_link, walk_link, lru_link, keyless_link, link, product_q, entry_row;
   always_comb begin
     case (turn)
       3'd0:    link = seq_link;
-      3'd3:    link = evict_link;
+      3'd3:    link = lru_walking ? walk_link : lru_link;
       3'd4:    link = keyless_link;
       default: link = walk_link;
     endcase
@@ -102,30 +102,31 @@ module bpf_map_engine #(
   always_ff @(posedge clk_i) product_q <= link * stride;
 
   // ---- walker -------------------------------------------------------------------------------------
-  logic               walk_start, walk_by_number, walk_done, walk_found;
+  logic               walk_start, lru_walk_start, walk_by_number, walk_done, walk_found;
   logic [RowBits-1:0] walk_row, walk_before_row;
-  logic [63:0]        walk_word;
-  logic [29:0]        walk_first;
+  logic [RowBits-1:0] walk_next, walk_first;
+  logic [1:0]         walk_flags;
   logic               walk_before_bucket, walk_before_half;
   logic [1:0]         walk_before_flags;
-  logic [31:0]        evict_hash;
-  logic               walk_mem_valid, lpm_mem_valid, evict_mem_valid, seq_mem_valid;
-  logic [RowBits-1:0] walk_mem_row, lpm_mem_row, evict_mem_row, seq_mem_row;
-  logic [7:0]         evict_mem_we, seq_mem_we;
-  logic [63:0]        evict_mem_wdata, seq_mem_wdata;
+  logic [31:0]        lru_hash;
+  logic               walk_mem_valid, lpm_mem_valid, lru_mem_valid, seq_mem_valid, lru_walking;
+  logic [RowBits-1:0] walk_mem_row, lpm_mem_row, lru_mem_row, seq_mem_row, lru_node_link, lru_node_row;
+  logic [7:0]         lru_mem_we, seq_mem_we;
+  logic [63:0]        lru_mem_wdata, seq_mem_wdata;
+  assign walk_by_number = lru_walk_start;
 
   bpf_map_walk #(.RowBits(RowBits)) u_walk (
-    .clk_i, .rst_ni, .start_i(walk_start), .by_number_i(walk_by_number),
-    .target_i(evict_link), .hash_i(walk_by_number ? evict_hash : key_hash),
+    .clk_i, .rst_ni, .start_i(walk_start || lru_walk_start), .by_number_i(walk_by_number),
+    .target_i(lru_node_link), .hash_i(walk_by_number ? lru_hash : key_hash),
     .bucket_mask_i(bucket_mask), .buckets_i(buckets), .words_i(key_words),
     .key_index_o(walk_key_index), .key_i(key_word), .link_o(walk_link), .row_i(entry_row),
     .mem_valid_o(walk_mem_valid), .mem_ready_i(other_ready), .mem_row_o(walk_mem_row), .mem_data_i,
-    .done_o(walk_done), .found_o(walk_found), .row_o(walk_row), .word_o(walk_word),
+    .done_o(walk_done), .found_o(walk_found), .row_o(walk_row), .next_o(walk_next), .flags_o(walk_flags),
     .first_o(walk_first), .before_bucket_o(walk_before_bucket), .before_row_o(walk_before_row),
     .before_half_o(walk_before_half), .before_flags_o(walk_before_flags)
   );
 
-  // ---- lookups, longest-prefix match, LRU eviction ------------------------------------------------
+  // ---- lookups, longest-prefix match, LRU lists ---------------------------------------------------
   logic               slot_valid, seq_look_start, lpm_look_start, look_ready, look_lru, look_idle;
   logic               look_valid, look_found, look_rsp_ready, lpm_valid, look_mem_valid;
   logic [15:0]        look_tag, seq_tag;
@@ -133,8 +134,8 @@ module bpf_map_engine #(
   logic [RowBits-1:0] look_row, lpm_row, look_mem_row;
   logic [7:0]         look_mem_we;
   logic [63:0]        look_mem_wdata;
-  logic               lpm_start, lpm_done, lpm_found, evict_start, evict_done;
-  logic [31:0]        next_unused;
+  logic               lpm_start, lpm_done, lpm_found, lru_start, lru_push, lru_done, lru_found;
+  logic [RowBits-1:0] lru_gone;
 
   bpf_map_lookup #(.RowBits(RowBits)) u_lookup (
     .clk_i, .rst_ni, .slot_valid_o(slot_valid), .put_i(put), .put_index_i(put_index),
@@ -157,18 +158,21 @@ module bpf_map_engine #(
     .mem_row_o(lpm_mem_row), .mem_data_i, .done_o(lpm_done), .found_o(lpm_found), .row_o(lpm_row)
   );
 
-  bpf_map_evict #(.RowBits(RowBits)) u_evict (
-    .clk_i, .rst_ni, .start_i(evict_start), .next_unused_i(next_unused), .header_i(header),
-    .entries_i(entries), .stride_i(stride), .link_o(evict_link), .row_i(entry_row),
-    .mem_valid_o(evict_mem_valid), .mem_ready_i(other_ready), .mem_we_o(evict_mem_we),
-    .mem_row_o(evict_mem_row), .mem_wdata_o(evict_mem_wdata), .mem_data_i, .done_o(evict_done),
-    .hash_o(evict_hash)
+  bpf_map_lru #(.RowBits(RowBits)) u_lru (
+    .clk_i, .rst_ni, .start_i(lru_start), .push_i(lru_push), .gone_link_i(lru_gone), .done_o(lru_done),
+    .found_o(lru_found), .node_link_o(lru_node_link), .node_row_o(lru_node_row), .target_i(hash_count),
+    .entry_count_i(entry_count[RowBits-1:0]), .header_i(header), .value_i(value), .link_o(lru_link),
+    .row_i(entry_row), .walk_start_o(lru_walk_start), .walking_o(lru_walking), .hash_o(lru_hash),
+    .walk_done_i(walk_done), .walk_before_row_i(walk_before_row), .walk_before_half_i(walk_before_half),
+    .walk_before_flags_i(walk_before_flags), .mem_valid_o(lru_mem_valid), .mem_ready_i(other_ready),
+    .mem_we_o(lru_mem_we), .mem_row_o(lru_mem_row), .mem_wdata_o(lru_mem_wdata), .mem_data_i
   );
 
   // ---- maps without keys, ring buffers ------------------------------------------------------------
   logic               keyless_start, ring_start, keyless_done, ring_done, ring_reserved, is_pop;
   logic               keyless_mem_valid, ring_mem_valid;
-  logic [63:0]        seq_data, keyless_result, keyless_mem_wdata, ring_mem_wdata;
+  logic [63:0]        seq_data, keyless_mem_wdata, ring_mem_wdata;
+  logic [7:0]         keyless_result;
   logic [RowBits-1:0] ring_row, keyless_mem_row, ring_mem_row;
   logic [7:0]         keyless_mem_we, ring_mem_we;
   logic [$clog2(Maps)-1:0] map_q;
@@ -176,8 +180,8 @@ module bpf_map_engine #(
   bpf_map_keyless #(.RowBits(RowBits)) u_keyless (
     .clk_i, .rst_ni, .start_i(keyless_start), .pop_i(is_pop), .stage_i(seq_data[3 +: RowBits]),
     .flags_i(seq_data[1:0]), .done_o(keyless_done), .result_o(keyless_result), .type_i(map_type),
-    .header_i(header), .entries_i(entries), .stride_i(stride), .entry_count_i(entry_count),
-    .bit_mask_i(bucket_mask), .hash_count_i(hash_count), .key_words_i(key_words),
+    .header_i(header), .entries_i(entries), .stride_i(stride), .entry_count_i(entry_count[RowBits-1:0]),
+    .bit_mask_i(bucket_mask), .hash_count_i(hash_count[3:0]), .key_words_i(key_words),
     .key_hash_i(key_hash), .key_index_o(keyless_key_index), .key_word_i(key_word),
     .link_o(keyless_link), .row_i(entry_row), .mem_valid_o(keyless_mem_valid),
     .mem_ready_i(other_ready), .mem_we_o(keyless_mem_we), .mem_row_o(keyless_mem_row),
@@ -211,18 +215,19 @@ module bpf_map_engine #(
     .max_entries_i(max_entries), .entry_count_i(entry_count), .key_size_i(key_size),
     .key_done_i(key_done && desc_wait == '0), .key_hash_i(key_hash), .key_words_i(key_words),
     .key_first_i(key_first[31:0]), .key_index_o(seq_key_index), .key_word_i(key_word),
-    .key_again_o(seq_key_again), .walk_start_o(walk_start), .walk_by_number_o(walk_by_number), .walk_done_i(walk_done),
+    .key_again_o(seq_key_again), .walk_start_o(walk_start), .walk_done_i(walk_done),
     .walk_found_i(walk_found), .walk_link_i(walk_link), .walk_row_i(walk_row),
-    .walk_word_i(walk_word), .walk_first_i(walk_first), .walk_before_bucket_i(walk_before_bucket),
+    .walk_next_i(walk_next), .walk_flags_i(walk_flags), .walk_first_i(walk_first), .walk_before_bucket_i(walk_before_bucket),
     .walk_before_row_i(walk_before_row), .walk_before_half_i(walk_before_half),
     .walk_before_flags_i(walk_before_flags), .look_slot_i(slot_valid),
     .look_start_o(seq_look_start), .look_ready_i(look_ready), .look_idle_i(look_idle),
     .look_lru_o(look_lru), .lpm_start_o(lpm_start), .lpm_done_i(lpm_done),
-    .lpm_found_i(lpm_found), .lpm_row_i(lpm_row), .evict_start_o(evict_start), .evict_done_i(evict_done),
+    .lpm_found_i(lpm_found), .lpm_row_i(lpm_row), .lru_start_o(lru_start),
+    .lru_push_o(lru_push), .lru_gone_o(lru_gone), .lru_done_i(lru_done), .lru_found_i(lru_found),
+    .lru_link_i(lru_node_link), .lru_row_i(lru_node_row),
     .keyless_start_o(keyless_start), .ring_start_o(ring_start), .unit_done_i(keyless_done || ring_done),
-    .unit_result_i((turn == 3'd4) ? keyless_result
-                                  : ring_reserved ? {34'd1, 30'({ring_row, 3'd0})} : 64'd0),
-    .data_o(seq_data), .is_pop_o(is_pop), .next_unused_o(next_unused), .link_o(seq_link), .row_i(entry_row), .mem_valid_o(seq_mem_valid),
+    .keyless_result_i(keyless_result), .ring_reserved_i(ring_reserved), .ring_row_i(ring_row),
+    .data_o(seq_data), .is_pop_o(is_pop), .link_o(seq_link), .row_i(entry_row), .mem_valid_o(seq_mem_valid),
     .mem_ready_i(other_ready), .mem_we_o(seq_mem_we), .mem_row_o(seq_mem_row), .mem_wdata_o(seq_mem_wdata),
     .mem_data_i, .turn_o(turn)
   );
@@ -240,8 +245,9 @@ module bpf_map_engine #(
       3'd1: {mem_valid_o, mem_we_o, mem_row_o} = {walk_mem_valid, 8'h00, walk_mem_row};
       3'd2: {mem_valid_o, mem_we_o, mem_row_o} = {lpm_mem_valid, 8'h00, lpm_mem_row};
       3'd3: begin
-        {mem_valid_o, mem_we_o, mem_row_o} = {evict_mem_valid, evict_mem_we, evict_mem_row};
-        mem_wdata_o = evict_mem_wdata;
+        {mem_valid_o, mem_we_o, mem_row_o} = lru_walking ? {walk_mem_valid, 8'h00, walk_mem_row}
+                                                         : {lru_mem_valid, lru_mem_we, lru_mem_row};
+        mem_wdata_o = lru_mem_wdata;
       end
       3'd4: begin
         {mem_valid_o, mem_we_o, mem_row_o} = {keyless_mem_valid, keyless_mem_we, keyless_mem_row};

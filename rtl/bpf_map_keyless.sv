@@ -26,13 +26,13 @@ module bpf_map_keyless #(
   input  logic [RowBits-1:0] stage_i,        // row where a value is or goes
   input  logic [1:0]         flags_i,        // push: BPF_ANY 0, BPF_EXIST 2. Pop: bit 0 leaves the value there
   output logic               done_o,
-  output logic [63:0]        result_o,
+  output logic [7:0]         result_o,       // 0 or -errno
   // descriptor
   input  logic [7:0]         type_i,
   input  logic [RowBits-1:0] header_i,
   input  logic [RowBits-1:0] entries_i,
   input  logic [RowBits-1:0] stride_i,       // rows of a value
-  input  logic [31:0]        entry_count_i,
+  input  logic [RowBits-1:0] entry_count_i,
   input  logic [31:0]        bit_mask_i,
   input  logic [3:0]         hash_count_i,
   // key: the value, or nothing
@@ -52,13 +52,14 @@ module bpf_map_keyless #(
   input  logic [63:0]        mem_data_i
 );
   localparam logic [7:0] STACK = 8'd23, BLOOM_FILTER = 8'd30;
-  localparam logic [63:0] ENOENT = -64'sd2, E2BIG = -64'sd7, EINVAL = -64'sd22;
+  localparam logic [7:0] ENOENT = -8'sd2, E2BIG = -8'sd7, EINVAL = -8'sd22;
   localparam logic [3:0]
     StIdle = 4'd0, StHeader = 4'd1, StHeaderWait = 4'd2, StDecide = 4'd3, StAddress1 = 4'd4, StAddress2 = 4'd5,
     StRead = 4'd6, StReadWait = 4'd7, StWrite = 4'd8, StHeaderWrite = 4'd9, StBit = 4'd10, StBitWait = 4'd11,
     StBitWrite = 4'd12, StDone = 4'd13;
   logic [3:0]         state_q, state_d;
-  logic [63:0]        result_q, result_d, word_q;
+  logic [7:0]         result_q, result_d;
+  logic [63:0]        word_q;
   logic [2:0]         pipe_q;
   logic               answer, is_bloom, is_stack;
 
@@ -67,13 +68,15 @@ module bpf_map_keyless #(
   assign is_stack = type_i == STACK;
 
   // ---- queue and stack: where, and the header afterwards --------------------------------------------
-  logic [31:0] head_q, tail_q, head_next, tail_next, head_before;
+  logic [RowBits-1:0] head_q, tail_q, head_next, tail_next, head_before, head_then, tail_then;
   logic        full, empty, keyed;
   logic [RowBits-1:0] link_q, row_q, place_q;
 
-  assign head_next   = (head_q + 32'd1 < entry_count_i) ? head_q + 32'd1 : '0;
-  assign tail_next   = (tail_q + 32'd1 < entry_count_i) ? tail_q + 32'd1 : '0;
-  assign head_before = ((head_q == '0) ? entry_count_i : head_q) - 32'd1;
+  assign head_next   = (head_q + 1'b1 == entry_count_i) ? '0 : head_q + 1'b1;
+  assign tail_next   = (tail_q + 1'b1 == entry_count_i) ? '0 : tail_q + 1'b1;
+  assign head_before = ((head_q == '0) ? entry_count_i : head_q) - 1'b1;
+  assign head_then   = !pop_i ? head_next : (is_stack ? head_before : head_q);
+  assign tail_then   = (pop_i ? !is_stack : full) ? tail_next : tail_q;
   assign full        = head_next == tail_q;
   assign empty       = pop_i && head_q == tail_q;
   assign keyed       = key_words_i != '0;
@@ -148,8 +151,7 @@ module bpf_map_keyless #(
       end
       StHeaderWrite: begin
         mem_we_o = 8'hff;
-        if (!pop_i) mem_wdata_o = {full ? tail_next : tail_q, head_next};
-        else mem_wdata_o = is_stack ? {tail_q, head_before} : {tail_next, head_q};
+        mem_wdata_o = {32'(tail_then), 32'(head_then)};
       end
       StBit: mem_row_o = entries_i + RowBits'(bit_number[31:6]);
       StBitWrite: {mem_we_o, mem_row_o} = {8'hff, entries_i + RowBits'(bit_number[31:6])};
@@ -166,10 +168,10 @@ module bpf_map_keyless #(
       pipe_q  <= {pipe_q[1:0], mem_valid_o && mem_ready_i && mem_we_o == '0};
     end
     result_q <= result_d;
-    if (state_q == StHeaderWait) {tail_q, head_q} <= mem_data_i;
+    if (state_q == StHeaderWait) {tail_q, head_q} <= {mem_data_i[32 +: RowBits], mem_data_i[RowBits-1:0]};
     if (state_q == StDecide) begin
-      if (!pop_i) link_q <= RowBits'(head_q + 32'd1);
-      else link_q <= RowBits'((is_stack ? head_before : tail_q) + 32'd1);
+      if (pop_i && is_stack) link_q <= (head_q == '0) ? entry_count_i : head_q;
+      else link_q <= (pop_i ? tail_q : head_q) + 1'b1;
     end
     if (state_q == StBitWait && !bit_set) begin
       word_q <= mem_data_i;

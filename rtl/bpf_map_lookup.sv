@@ -159,7 +159,8 @@ module bpf_map_lookup #(
   // ---- map memory: a `referenced` to set, then entries, then buckets -------------------------------
   logic               touch_valid, touch_pop, touch_push, touch_room;
   logic [RowBits-1:0] touch_row;
-  logic [30:0]        touch_word;
+  logic               touch_live;
+  logic [RowBits-1:0] touch_next;
   logic [2:0]         touch_count;
   assign touch_pop = mem_ready_i;
   assign entry_go  = entry_valid_q && mem_ready_i && !touch_valid;
@@ -168,7 +169,7 @@ module bpf_map_lookup #(
   assign mem_we_o    = touch_valid ? 8'h0f : 8'h00;
   assign mem_row_o   = touch_valid ? touch_row
                      : (entry_valid_q ? row_q + RowBits'(index_q) : bucket_row_q);
-  assign mem_wdata_o = {32'd0, 1'b1, touch_word};
+  assign mem_wdata_o = {32'd0, 1'b1, touch_live, 30'(touch_next)};
 
   // ---- what comes back, three cycles later ----------------------------------------------------------
   localparam int BackBits = RowBits + Bits + 3 + 3;
@@ -189,30 +190,31 @@ module bpf_map_lookup #(
   assign {back_row, back_context, back_index, back_bucket, back_first, back_last} = back_q[2*BackBits +: BackBits];
   assign back_valid = back_valid_q[2];
 
-  logic [31:0] hash, first_q, first;
-  logic        lru, same, match, match_q, ended, found;
-  logic [29:0] link;
+  logic [31:0]        hash;
+  logic [RowBits+1:0] first_q, first;  // of the first word: flags, link
+  logic               lru, same, match, match_q, ended, found;
+  logic [RowBits-1:0] link;
 
   assign {hash, lru} = to_match[back_context];
   assign same   = back_first ? mem_data_i[63:32] == hash : mem_data_i == keys[{back_context, back_index}];
   assign match  = same && (back_first || match_q);
-  assign first  = back_first ? mem_data_i[31:0] : first_q;
+  assign first  = back_first ? {mem_data_i[31:30], mem_data_i[RowBits-1:0]} : first_q;
   assign found  = back_valid && back_last && match;
   // Where the chain goes on, unless this was the entry.
-  assign link   = back_bucket ? (back_index[0] ? mem_data_i[61:32] : mem_data_i[29:0]) : first[29:0];
+  assign link   = back_bucket ? (back_index[0] ? mem_data_i[32 +: RowBits] : mem_data_i[RowBits-1:0]) : first[RowBits-1:0];
   assign ended  = back_valid && (back_bucket || (back_last && !match)) && link == '0;
   assign queue_push  = back_valid && (back_bucket || (back_last && !match)) && link != '0;
-  assign push_number = link[RowBits-1:0] - 1'b1;
-  assign touch_push  = found && lru && !first[31];
+  assign push_number = link - 1'b1;
+  assign touch_push  = found && lru && !first[RowBits+1];
 
   always_ff @(posedge clk_i) begin
     if (back_valid && !back_bucket) match_q <= match;
-    if (back_valid && back_first) first_q <= mem_data_i[31:0];
+    if (back_valid && back_first) first_q <= first;
   end
 
-  bpf_fifo #(.Width(RowBits + 31), .Depth(4)) u_touch (
-    .clk_i, .rst_ni, .in_valid_i(touch_push), .in_ready_o(touch_room), .in_data_i({back_row, first[30:0]}),
-    .out_valid_o(touch_valid), .out_ready_i(touch_pop), .out_data_o({touch_row, touch_word}),
+  bpf_fifo #(.Width(2*RowBits + 1), .Depth(4)) u_touch (
+    .clk_i, .rst_ni, .in_valid_i(touch_push), .in_ready_o(touch_room), .in_data_i({back_row, first[RowBits:0]}),
+    .out_valid_o(touch_valid), .out_ready_i(touch_pop), .out_data_o({touch_row, touch_live, touch_next}),
     .count_o(touch_count)
   );
 

@@ -36,8 +36,9 @@ module bpf_map_walk #(
   output logic               done_o,
   output logic               found_o,
   output logic [RowBits-1:0] row_o,          // of the entry
-  output logic [63:0]        word_o,         // its first word
-  output logic [29:0]        first_o,        // the bucket's link
+  output logic [RowBits-1:0] next_o,         // its link
+  output logic [1:0]         flags_o,        // its flags: referenced, live
+  output logic [RowBits-1:0] first_o,        // the bucket's link
   output logic               before_bucket_o,  // the link to it is the bucket's
   output logic [RowBits-1:0] before_row_o,   // where the link to it stands
   output logic               before_half_o,  // ... in the upper half
@@ -48,8 +49,8 @@ module bpf_map_walk #(
   logic [2:0]         state_q;
   logic               by_number_q, found_q, done_q, bucket_half_q;
   logic [RowBits-1:0] bucket_row, bucket_row_q, link_q, row_q;
-  logic [63:0]        word_q;
-  logic [29:0]        first_q;
+  logic [RowBits-1:0] next_q, first_q;
+  logic [1:0]         flags_q;
   logic [31:0]        bucket;
 
   assign bucket     = hash_i & bucket_mask_i;
@@ -71,13 +72,13 @@ module bpf_map_walk #(
 
   // ---- what an answer means -----------------------------------------------------------------------
   logic        entry_answer, first_word, match, found, mismatch;
-  logic [29:0] next_link;
-  logic [31:0] next;  // the first word's lower half
+  logic [RowBits-1:0] next;  // of the first word
+  logic [1:0]  flags;
 
   assign entry_answer = answer && state_q == StEntry;
   assign first_word   = answer_index == '0;
-  assign next         = first_word ? mem_data_i[31:0] : word_q[31:0];
-  assign next_link    = next[29:0];
+  assign next         = first_word ? mem_data_i[RowBits-1:0] : next_q;
+  assign flags        = first_word ? mem_data_i[31:30] : flags_q;
   always_comb begin
     if (by_number_q) match = link_q == target_i;
     else if (first_word) match = mem_data_i[63:32] == hash_i;
@@ -87,11 +88,11 @@ module bpf_map_walk #(
   assign mismatch = entry_answer && !match;
   assign abort    = found || mismatch;
 
-  logic [29:0] bucket_link, new_link;
-  logic        new_chain, follow;
-  assign bucket_link = bucket_half_q ? mem_data_i[61:32] : mem_data_i[29:0];
+  logic [RowBits-1:0] bucket_link, new_link;
+  logic               new_chain, follow;
+  assign bucket_link = bucket_half_q ? mem_data_i[32 +: RowBits] : mem_data_i[RowBits-1:0];
   assign new_chain   = answer && state_q == StBucketWait;
-  assign new_link    = new_chain ? bucket_link : next_link;
+  assign new_link    = new_chain ? bucket_link : next;
   assign follow      = new_chain || mismatch;
 
   always_ff @(posedge clk_i) begin
@@ -125,9 +126,9 @@ module bpf_map_walk #(
     end else if (ask) begin
       ask_index_q <= ask_index_q + 4'd1;
     end
-    if (entry_answer && first_word) word_q <= mem_data_i;
+    if (entry_answer && first_word) {flags_q, next_q} <= {mem_data_i[31:30], mem_data_i[RowBits-1:0]};
     if (found || follow) found_q <= found;
-    if (follow) link_q <= new_link[RowBits-1:0];
+    if (follow) link_q <= new_link;
     if (new_chain) begin
       first_q         <= bucket_link;
       before_bucket_o <= 1'b1;
@@ -138,7 +139,7 @@ module bpf_map_walk #(
       before_bucket_o <= 1'b0;
       before_row_o    <= row_q;
       before_half_o   <= 1'b0;
-      before_flags_o  <= next[31:30];
+      before_flags_o  <= flags;
     end
   end
 
@@ -146,7 +147,8 @@ module bpf_map_walk #(
   assign found_o = found_q;
   assign link_o  = link_q;
   assign row_o   = row_q;
-  assign word_o  = word_q;
+  assign next_o  = next_q;
+  assign flags_o = flags_q;
   assign first_o = first_q;
 
   logic unused;

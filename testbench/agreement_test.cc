@@ -103,9 +103,6 @@ class Agreement : public testing::TestWithParam<std::tuple<Subject, const char*>
 
 TEST_P(Agreement, WithInterpreter) {
   const auto& [subject, engine] = GetParam();
-  if (subject.program == "lru_mixed" && std::string_view(engine) == "kernel") {
-    GTEST_SKIP() << "Linux chooses by itself what a full LRU map throws out";
-  }
   auto prepared = prepare(subject.object, subject.program, {});
   ASSERT_TRUE(prepared) << prepared.error().message;
   const auto captures = captures_for(subject.object);

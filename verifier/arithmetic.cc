@@ -91,7 +91,7 @@ void Checker::fork_mask() {
       b.h = Interval32::constant(static_cast<u32>(bits));
     }
   };
-  auto other = std::make_unique<State>(state());
+  auto other = spare_.copy(state());
   other->trace.pop_back();  // it executes this instruction again
   other->last_insn = insn_;
   set(other->reg(insn().dst).bounds, 0);

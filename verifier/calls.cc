@@ -95,8 +95,10 @@ bool Checker::check_global_pointer(unsigned number, const Reg& want) {
 /// Memory handed to a global function may be read and written there, and may be NULL.
 bool Checker::check_global_memory(unsigned number, u32 bytes) {
   Reg& reg = state().reg(number);
-  const bool maybe_null = reg.maybe_null;
-  reg.maybe_null = false;
+  const Reg before = reg;
+  if (reg.maybe_null) {
+    know_not_null(reg);
+  }
   bool ok = check_argument_type(number, HelperArg::kMemReadonly) &&
             check_memory_argument({.number = number, .bytes = bytes});
   if (ok && reg.type == RegType::kMapValue) {
@@ -105,7 +107,7 @@ bool Checker::check_global_memory(unsigned number, u32 bytes) {
   if (ok && reg.type == RegType::kStack) {
     clobber_stack(reg, bytes);
   }
-  reg.maybe_null = maybe_null;
+  reg = before;
   return ok;
 }
 

@@ -44,6 +44,18 @@ struct Pending {
   std::size_t log_size = 0;
 };
 
+/// States that are no longer needed, for those to come: a copy into one finds its memory there already.
+class SpareStates {
+ public:
+  std::unique_ptr<State> copy(const State& state);
+  std::unique_ptr<State> fresh();
+  void give(std::unique_ptr<State> state);
+
+ private:
+  std::unique_ptr<State> take();
+  std::vector<std::unique_ptr<State>> states_;
+};
+
 /// Memory of the states that are kept: checkpoints and pending branches.
 struct StateMemory {
   std::size_t live = 0, peak = 0;
@@ -108,6 +120,7 @@ class Checker {
   bool check_global_functions();
   void start(u32 subprogram);
   bool calls_kfuncs() const;
+  bool may_sleep() const;
   bool find_traced_function();
   void fill_statistics(VerifyResult& result);
   std::vector<u32> stack_depths() const;
@@ -160,6 +173,7 @@ class Checker {
   std::optional<bool> decide_branch(const Reg& left, const Reg& right) const;
   Step follow(const Reg& left, const Reg& right, bool taken);
   void refine_null(State& taken);
+  void know_not_null(Reg& reg);
   void resolve_null(State& state, u32 id, bool is_null);
   void collect_links(u32 id, std::vector<Place>& places);
   void record_links(const std::vector<Place>& links);
@@ -393,6 +407,7 @@ class Checker {
   Log log_;
 
   StateMemory memory_;
+  SpareStates spare_;
   std::unique_ptr<State> current_;
   std::vector<Pending> pending_;
   std::vector<std::vector<std::unique_ptr<State>>> seen_;  ///< checkpoints, see seen_here()

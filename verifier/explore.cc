@@ -13,6 +13,7 @@ namespace kiln::verifier {
 namespace {
 
 constexpr std::size_t kMaxPending = 8192;  ///< BPF_COMPLEXITY_LIMIT_JMP_SEQ
+constexpr std::size_t kMaxSpare = 16;
 constexpr std::size_t kLogColumn = 40;     ///< where "; R0=..." begins beside an instruction
 
 std::size_t padding(std::size_t used) {
@@ -30,6 +31,42 @@ void StateMemory::add(State& state) {
   }
   live += state.bytes;
   peak = std::max(peak, live);
+}
+
+std::unique_ptr<State> SpareStates::take() {
+  if (states_.empty()) {
+    return nullptr;
+  }
+  std::unique_ptr<State> state = std::move(states_.back());
+  states_.pop_back();
+  return state;
+}
+
+std::unique_ptr<State> SpareStates::copy(const State& state) {
+  std::unique_ptr<State> spare = take();
+  if (spare == nullptr) {
+    return std::make_unique<State>(state);
+  }
+  *spare = state;
+  return spare;
+}
+
+/// As new, but for the memory of its frames.
+std::unique_ptr<State> SpareStates::fresh() {
+  std::unique_ptr<State> spare = take();
+  if (spare == nullptr) {
+    return std::make_unique<State>();
+  }
+  std::vector<Frame> frames = std::move(spare->frames);
+  *spare = State{};
+  spare->frames = std::move(frames);
+  return spare;
+}
+
+void SpareStates::give(std::unique_ptr<State> state) {
+  if (state != nullptr && states_.size() < kMaxSpare) {
+    states_.push_back(std::move(state));
+  }
 }
 
 bool Checker::count_instruction() {
@@ -128,6 +165,7 @@ bool Checker::next_path() {
     return false;
   }
   memory_.remove(*pending_.back().state);
+  spare_.give(std::move(current_));
   current_ = std::move(pending_.back().state);
   if (!log_.every_path()) {
     log_.cut(pending_.back().log_size);

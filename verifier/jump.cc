@@ -147,6 +147,24 @@ void Checker::share_bounds(State& s, const Reg& known, const std::vector<Place>&
   }
 }
 
+/// What was NULL or not, is not; what it points at then may be of another kind.
+void Checker::know_not_null(Reg& reg) {
+  reg.maybe_null = false;
+  reg.id = keeps_id(reg) ? reg.id : 0;
+  if (reg.type != RegType::kMapValue) {
+    return;
+  }
+  const MapSpec& map = object_.maps[static_cast<std::size_t>(reg.extra)];
+  if (map.inner) {
+    reg.type = RegType::kMapPtr;
+    reg.extra = static_cast<s32>(*map.inner);
+  } else if (map.type == MapType::kXskmap) {
+    reg.type = RegType::kXdpSock;
+  } else if (map.type == MapType::kSockmap || map.type == MapType::kSockhash) {
+    reg.type = RegType::kSocket;
+  }
+}
+
 void Checker::resolve_null(State& s, u32 id, bool is_null) {
   if (is_null) {
     drop_reference(s, id);  // there is nothing to give back
@@ -159,20 +177,7 @@ void Checker::resolve_null(State& s, u32 id, bool is_null) {
       reg = Reg::constant(0);
       return;
     }
-    reg.maybe_null = false;
-    reg.id = keeps_id(reg) ? reg.id : 0;
-    if (reg.type != RegType::kMapValue) {
-      return;
-    }
-    const MapSpec& map = object_.maps[static_cast<std::size_t>(reg.extra)];
-    if (map.inner) {
-      reg.type = RegType::kMapPtr;
-      reg.extra = static_cast<s32>(*map.inner);
-    } else if (map.type == MapType::kXskmap) {
-      reg.type = RegType::kXdpSock;
-    } else if (map.type == MapType::kSockmap || map.type == MapType::kSockhash) {
-      reg.type = RegType::kSocket;
-    }
+    know_not_null(reg);
   });
 }
 
@@ -250,7 +255,7 @@ Step Checker::execute_branch() {
     fallen.trace.back().links_end = static_cast<u32>(fallen.links.size());
     ++fallen.jumps_in_trace;
   }
-  auto taken = std::make_unique<State>(fallen);
+  auto taken = spare_.copy(fallen);
   taken->last_insn = insn_;
   taken->insn = static_cast<u32>(jump_target(d, i, insn_));
   if (narrowed.applies) {

@@ -261,11 +261,13 @@ bool Checker::check_kfunc_memory(unsigned number, u32 bytes) {
   if (reg.is_null_constant()) {
     return true;
   }
-  const bool maybe_null = reg.maybe_null;
-  reg.maybe_null = false;
+  const Reg before = reg;
+  if (reg.maybe_null) {
+    know_not_null(reg);
+  }
   const bool ok = check_memory_argument({.number = number, .bytes = bytes, .zero_size = true}) &&
                   check_memory_argument({.number = number, .bytes = bytes, .access = Access::kWrite, .zero_size = true});
-  state().reg(number).maybe_null = maybe_null;
+  state().reg(number) = before;
   return ok;
 }
 

@@ -162,7 +162,7 @@ void Checker::note_prune(const State& old) {
 }
 
 void Checker::add_checkpoint() {
-  auto kept = std::make_unique<State>();
+  auto kept = spare_.fresh();
   State& s = state();
   kept->frames = s.frames;
   kept->insn = insn_;
@@ -218,7 +218,7 @@ Checker::Visit Checker::end_path(State& old, bool loop) {
   if (loop) {
     LoopVisit* visit = loops_.find(old);
     KILN_CHECK(visit != nullptr);
-    visit->backedges.push_back({std::make_unique<State>(state()), &old});
+    visit->backedges.push_back({spare_.copy(state()), &old});
     ++live_states_;
     peak_states_ = std::max(peak_states_, live_states_ + retired_.size());
   }
@@ -320,6 +320,7 @@ Checker::Visit Checker::visit() {
         retired_.push_back(std::move(list[k]));
       } else {
         memory_.remove(old);
+        spare_.give(std::move(list[k]));
       }
       list.erase(list.begin() + static_cast<std::ptrdiff_t>(k));
       --live_states_;

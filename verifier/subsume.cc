@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "subsume.h"
 
+#include <algorithm>
+
 namespace kiln::verifier {
 namespace {
 
@@ -121,16 +123,30 @@ bool covers_frame(const Frame& old_frame, const Frame& new_frame, u16 live, Matc
 
 }  // namespace
 
+/// The pair that one of the two belongs to already.
+const IdMap::Pair* IdMap::find(u32 old_id, u32 new_id) const {
+  const auto meets = [&](const Pair& pair) { return pair.first == old_id || pair.second == new_id; };
+  for (u32 k = 0; k < count_; ++k) {
+    if (meets(few_[k])) {
+      return &few_[k];
+    }
+  }
+  const auto rest = std::find_if(more_.begin(), more_.end(), meets);
+  return rest != more_.end() ? &*rest : nullptr;
+}
+
 bool IdMap::same(u32 old_id, u32 new_id) {
   if (old_id == 0 || new_id == 0) {
     return old_id == new_id;
   }
-  for (const auto& [o, n] : pairs_) {
-    if (o == old_id || n == new_id) {
-      return o == old_id && n == new_id;
-    }
+  if (const Pair* known = find(old_id, new_id)) {
+    return known->first == old_id && known->second == new_id;
   }
-  pairs_.emplace_back(old_id, new_id);
+  if (count_ < few_.size()) {
+    few_[count_++] = {old_id, new_id};
+  } else {
+    more_.emplace_back(old_id, new_id);
+  }
   return true;
 }
 

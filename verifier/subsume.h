@@ -4,6 +4,7 @@
 // new one, so the new path need not be walked.
 #pragma once
 
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -28,7 +29,12 @@ class IdMap {
   bool same_scalar(u32 old_id, u32 new_id);
 
  private:
-  std::vector<std::pair<u32, u32>> pairs_;
+  using Pair = std::pair<u32, u32>;
+  const Pair* find(u32 old_id, u32 new_id) const;
+
+  std::array<Pair, 24> few_;  ///< most states have no more: nothing is allocated for them
+  u32 count_ = 0;
+  std::vector<Pair> more_;
   u32 fresh_ = 1u << 29;  ///< ids that no register has
 };
 

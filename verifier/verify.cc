@@ -154,14 +154,25 @@ bool Checker::calls_kfuncs() const {
   });
 }
 
+bool Checker::may_sleep() const {
+  switch (program_.type) {
+    case ProgramType::kTracing:
+      return rules_.attach != AttachType::kTraceRawTp;
+    case ProgramType::kLsm:
+    case ProgramType::kKprobe:
+    case ProgramType::kStructOps:
+    case ProgramType::kSyscall:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /// REQUIRES: rules_ are those of a program that watches a function.
 bool Checker::find_traced_function() {
   auto found = TracedFunction::find(program_, rules_.attach, kernel_types());
   if (const auto* reason = std::get_if<std::string>(&found)) {
     return reject("{}", *reason);
-  }
-  if (rules_.sleepable && rules_.attach == AttachType::kTraceRawTp) {
-    return reject("Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable");
   }
   traced_ = std::get<TracedFunction>(std::move(found));
   rules_.return_range = traced_->return_range();
@@ -180,6 +191,8 @@ VerifyResult Checker::run() {
     reject("program type {} is not supported by this verifier", program_type_name(program_.type));
   } else if (!knows_function) {
     // Refused already.
+  } else if (rules_.sleepable && !may_sleep()) {
+    reject("Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable");
   } else if (const auto defect = analyse_structure(program_, kernel, structure_)) {
     insn_ = defect->insn;
     reject("{}", defect->message);

@@ -218,6 +218,7 @@ Result<void> KernelEngine::load(const VerifiedObject& object, std::size_t entry,
   state.type = object.object->programs[entry].type;
   state.has_frags = object.object->programs[entry].has_frags;
   state.makes_metadata = makes_metadata(*object.object);
+  const kernel::PinnedTo pinned(state.cpu);  // free entries of LRU maps wait at the processor that took them
   KILN_TRY(state.maps.fill_readonly());
   KILN_TRY(state.maps.fill(state.initial, state.cpu));
   KILN_TRY(load_programs(object, entry, state));
@@ -297,6 +298,8 @@ Result<Throughput> KernelEngine::measure(std::span<const Frame> frames,
 }
 
 }  // namespace
+
+std::uint32_t kernel_processors() { return kernel::possible_cpus(); }
 
 std::unique_ptr<Engine> make_kernel() {
   return std::make_unique<KernelEngine>();

@@ -318,11 +318,9 @@ Result<void> KernelMaps::read_back(MapSet& maps, std::uint32_t cpu) const {
         {fds_[map], spec.key_size, value_bytes, spec.max_entries}, [&](Bytes key, Bytes value) {
           std::int64_t put = 0;
           if (per_cpu) {
-            put = maps.user_update(
-                map, key, exchange(value, stride(spec), possible_cpus(), maps.cpu_count(), cpu),
-                kAny);
+            put = maps.restore(map, key, exchange(value, stride(spec), possible_cpus(), maps.cpu_count(), cpu));
           } else {
-            put = maps.user_update(map, key, value, kAny);
+            put = maps.restore(map, key, value);
           }
           failed = failed != 0 ? failed : put;
         });

@@ -154,7 +154,12 @@ void make_program(TestProgram& out, std::string_view text, std::span<const MapSp
   out.verified.facts.emplace_back();
   if (!maps.empty()) {
     out.object.maps.assign(maps.begin(), maps.end());
-    auto set = MapSet::create(out.object.maps, 1);
+#ifdef KILN_HAVE_KERNEL
+    const std::uint32_t possible_cpus = kernel_processors();  // LRU maps throw out what the kernel's do
+#else
+    constexpr std::uint32_t possible_cpus = 1;
+#endif
+    auto set = MapSet::create(out.object.maps, 1, possible_cpus);
     ASSERT_TRUE(set) << set.error().message;
     out.maps = std::move(*set);
   }

@@ -154,11 +154,10 @@ TEST(LoweredMaps, Hashes) {
   }
 }
 
-/// What an LRU map evicts is Kiln's own choice, not Linux's.
 TEST(LoweredMaps, Lru) {
   for (const MapType type : {MapType::kLruHash, MapType::kLruPercpuHash}) {
-    run({.type = type, .key = 4, .value = 8, .entries = 6}, {.on_kernel = false});
-    run({.type = type, .key = 13, .value = 20, .entries = 6, .key_in = KeyIn::kPacket}, {.on_kernel = false});
+    run({.type = type, .key = 4, .value = 8, .entries = 6});
+    run({.type = type, .key = 13, .value = 20, .entries = 6, .key_in = KeyIn::kPacket});
   }
 }
 

@@ -91,9 +91,11 @@ void keyless_step(KeylessPair& pair, bool is_bloom) {
 TEST_P(Keyless, RandomOperationsLeaveEqualArenas) {
   const Shape& s = GetParam();
   KeylessPair pair(keyless(s.type, s.value, s.entries), s.value + s.entries);
-  for (int round = 0; round < 8; ++round) {
+  constexpr int kRound = 150;
+  const int all = operations(1200);
+  for (int round = 0; round * kRound < all; ++round) {
     pair.rtl.set_idle(round % 3 == 2 ? 40 : 0);
-    for (int i = 0; i < 150; ++i) {
+    for (int i = 0; i < kRound; ++i) {
       keyless_step(pair, s.type == MapType::kBloomFilter);
       ASSERT_FALSE(HasFatalFailure()) << "round " << round << " operation " << i;
     }

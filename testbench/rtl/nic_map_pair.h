@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <random>
@@ -22,14 +24,20 @@ namespace kiln::nic_test {
 constexpr std::uint32_t kMapAddress = 0x4000'0000;
 using Bytes = std::vector<std::byte>;
 
-inline MapSpec spec(MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries) {
+/// Operations of one comparison: `usual`, or what KILN_MAP_STEPS in the environment says.
+inline int operations(int usual) {
+  const char* asked = std::getenv("KILN_MAP_STEPS");
+  return asked == nullptr ? usual : std::max(1, std::atoi(asked));
+}
+
+inline MapSpec spec(MapType type, std::uint32_t key, std::uint32_t value, std::uint32_t entries, std::uint32_t flags = 0) {
   MapSpec s;
   s.name = fmt::format("m{}_{}_{}", static_cast<unsigned>(type), key, entries);
   s.type = type;
   s.key_size = key;
   s.value_size = value;
   s.max_entries = entries;
-  s.flags = type == MapType::kLpmTrie ? 1 : 0;
+  s.flags = type == MapType::kLpmTrie ? 1 : flags;
   return s;
 }
 

@@ -14,11 +14,12 @@ struct Case {
   std::uint32_t key, value, entries, cpus;
   unsigned distinct;  // keys in use
   bool one_bucket = false;
+  std::uint32_t flags = 0;
 };
 
 void PrintTo(const Case& c, std::ostream* out) {
   *out << map_type_name(c.type) << " key " << c.key << " value " << c.value << " entries " << c.entries
-       << " cpus " << c.cpus;
+       << " cpus " << c.cpus << " flags " << c.flags;
 }
 
 class MapEngine : public testing::TestWithParam<Case> {};
@@ -39,7 +40,7 @@ void step(Pair& pair, std::size_t map, const Case& c) {
     if (expected < 0) {
       return;
     }
-    const std::uint32_t cpu = pair.random() % c.cpus;
+    const std::uint32_t cpu = pair.random() % pair.maps->descriptor(map).cpu_count;
     pair.store_value(static_cast<std::uint32_t>(expected) + cpu * pair.maps->descriptor(map).value_stride, c.value);
     ASSERT_EQ(static_cast<std::int64_t>(pair.request(kSvcMAP_COMMIT, map, key, got)),
               map_commit(view, key.data(), static_cast<std::uint32_t>(expected)));
@@ -50,10 +51,12 @@ void step(Pair& pair, std::size_t map, const Case& c) {
 
 TEST_P(MapEngine, RandomOperationsLeaveEqualArenas) {
   const Case& c = GetParam();
-  Pair pair({spec(MapType::kArray, 4, 8, 3), spec(c.type, c.key, c.value, c.entries)}, c.cpus, 11 * c.key + c.entries);
-  for (int round = 0; round < 24; ++round) {
+  Pair pair({spec(MapType::kArray, 4, 8, 3), spec(c.type, c.key, c.value, c.entries, c.flags)}, c.cpus, 11 * c.key + c.entries);
+  constexpr int kRound = 150;
+  const int all = operations(3600);
+  for (int round = 0; round * kRound < all; ++round) {
     pair.rtl.set_idle(round % 3 == 2 ? 40 : 0);
-    for (int i = 0; i < 150; ++i) {
+    for (int i = 0; i < kRound; ++i) {
       step(pair, 1, c);
       ASSERT_FALSE(HasFatalFailure()) << "round " << round << " operation " << i;
     }
@@ -69,6 +72,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{MapType::kHash, 1, 16, 33, 1, 60}, Case{MapType::kPercpuHash, 4, 12, 4, 3, 8},
                     Case{MapType::kPercpuHash, 20, 8, 9, 8, 14}, Case{MapType::kLruHash, 4, 8, 1, 1, 5},
                     Case{MapType::kLruHash, 16, 24, 6, 1, 14}, Case{MapType::kLruHash, 4, 4, 40, 1, 90},
+                    Case{MapType::kLruHash, 4, 8, 3, 2, 6}, Case{MapType::kLruHash, 8, 8, 130, 1, 200},
+                    Case{MapType::kLruHash, 4, 8, 350, 2, 500}, Case{MapType::kLruHash, 8, 4, 9, 1, 14, false, kNoCommonLru},
+                    Case{MapType::kLruHash, 4, 4, 60, 2, 50, false, kNoCommonLru},
+                    Case{MapType::kLruPercpuHash, 8, 8, 7, 2, 9, false, kNoCommonLru},
+                    Case{MapType::kLruPercpuHash, 4, 8, 40, 2, 70},
                     Case{MapType::kLruPercpuHash, 8, 8, 5, 4, 11}, Case{MapType::kArray, 4, 12, 5, 1, 1},
                     Case{MapType::kPercpuArray, 4, 8, 3, 4, 1}, Case{MapType::kLpmTrie, 8, 4, 12, 1, 1},
                     Case{MapType::kLpmTrie, 5, 8, 6, 1, 1}, Case{MapType::kLpmTrie, 20, 16, 30, 1, 1},
@@ -198,7 +206,7 @@ class Interleaved : public testing::TestWithParam<Case> {};
 
 TEST_P(Interleaved, PreparedEntriesOfManyThreads) {
   const Case& c = GetParam();
-  Pair pair({spec(c.type, c.key, c.value, c.entries)}, c.cpus, 77 + c.entries);
+  Pair pair({spec(c.type, c.key, c.value, c.entries, c.flags)}, c.cpus, 77 + c.entries);
   const MapView view = pair.maps->view(0);
   std::vector<Bytes> keys;
   while (keys.size() < c.distinct) {
@@ -301,6 +309,8 @@ TEST_P(Interleaved, PreparedEntriesOfManyThreads) {
 INSTANTIATE_TEST_SUITE_P(Types, Interleaved,
                          testing::Values(Case{MapType::kHash, 8, 8, 6, 1, 10},
                                          Case{MapType::kLruHash, 8, 8, 6, 1, 10},
+                                         Case{MapType::kLruHash, 8, 8, 2, 1, 10},
+                                         Case{MapType::kLruHash, 8, 8, 6, 1, 10, false, kNoCommonLru},
                                          // Slow lookups: long chains of long keys.
                                          Case{MapType::kHash, 64, 8, 7, 1, 9, true},
                                          Case{MapType::kLruHash, 64, 8, 7, 1, 9, true},
@@ -388,10 +398,10 @@ TEST(MapEngineCycles, PerOperation) {
   at = measure("PREPARE hash, known key", kSvcMAP_PREPARE, 0, key(1), 0, 34);
   measure("COMMIT hash, known key", kSvcMAP_COMMIT, 0, key(1), at, 44);
   measure("DELETE hash", kSvcMAP_DELETE, 0, key(1), 0, 34);
-  at = measure("PREPARE LRU", kSvcMAP_PREPARE, 1, key(1), 0, 30);
+  at = measure("PREPARE LRU", kSvcMAP_PREPARE, 1, key(1), 0, 80);
   measure("COMMIT LRU", kSvcMAP_COMMIT, 1, key(1), at, 36);
-  at = measure("PREPARE LRU, full", kSvcMAP_PREPARE, 1, key(2), 0, 30);
-  measure("COMMIT LRU, evicts", kSvcMAP_COMMIT, 1, key(2), at, 80);
+  at = measure("PREPARE LRU, evicts the only one", kSvcMAP_PREPARE, 1, key(2), 0, 220);
+  measure("COMMIT LRU", kSvcMAP_COMMIT, 1, key(2), at, 36);
   measure("LOOKUP LPM, empty", kSvcMAP_LOOKUP, 2, key(24 | 0x0a00000000), 0, 18);
   at = measure("PREPARE LPM, new prefix", kSvcMAP_PREPARE, 2, key(24 | 0x0a00000000), 0, 36);
   measure("COMMIT LPM, first of its length", kSvcMAP_COMMIT, 2, key(24 | 0x0a00000000), at, 60);

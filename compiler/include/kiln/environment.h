@@ -38,6 +38,7 @@ struct Environment {
   std::uint32_t hz = 1000;  ///< ticks a second of bpf_jiffies64(), and of the clocks called coarse
   std::uint64_t random_seed = 0x9e3779b97f4a7c15;  ///< not 0; state of next_random()
   std::uint32_t cpu_count = 1;  ///< per-CPU maps hold this many values
+  std::uint32_t possible_cpus = 0;  ///< what LRU maps reckon with, as with num_possible_cpus(); 0: cpu_count
   std::uint32_t cpu = 0;        ///< bpf_get_smp_processor_id(); < cpu_count
   std::uint32_t numa_node = 0;
   Task task;

@@ -39,8 +39,10 @@ Result<std::unique_ptr<Prepared>> prepare(const std::string& path, const std::st
 bool frame_fits(const Prepared& prepared, const Frame& frame);
 
 /// The object's maps as the object describes them, then --maps JSON over that if `maps_path` is not empty.
-/// \param cpu_count  values per entry of per-CPU maps.
-Result<MapSet> initial_maps(const Prepared& prepared, const std::string& maps_path, std::uint32_t cpu_count);
+/// \param cpu_count      values per entry of per-CPU maps.
+/// \param possible_cpus  what LRU maps reckon with unless the environment says otherwise; 0: cpu_count.
+Result<MapSet> initial_maps(const Prepared& prepared, const std::string& maps_path, std::uint32_t cpu_count,
+                            std::uint32_t possible_cpus = 0);
 
 /// "insn 12 (xdp1.c:40: if (data + 14 > end))", or without the source where there is none.
 std::string describe_insn(const Program& program, std::uint32_t insn);

@@ -34,25 +34,39 @@ struct MapDescriptor {
   std::uint32_t value_offset = 0;  ///< bytes from an entry's start to its value (arrays: 0)
   std::uint32_t value_stride = 0;  ///< bytes from one processor's value to the next (8-rounded)
   std::uint32_t cpu_count = 1;     ///< values per entry: 1 unless per-CPU
-  std::uint32_t entry_count = 0;   ///< entries there are: max_entries + kSpareEntries for hashes
-  std::uint32_t hash_count = 0;    ///< Bloom filter: bits per value, 1..15
+  std::uint32_t entry_count = 0;   ///< entries there are: max_entries + kSpareEntries for hashes, without for LRU
+  std::uint32_t hash_count = 0;    ///< Bloom filter: bits per value, 1..15. LRU: free entries that a processor takes at
+                                   ///< once, 1..128; 0: BPF_F_NO_COMMON_LRU
   std::uint32_t value_lock = 0;    ///< 1 + byte of the value where its struct bpf_spin_lock is; 0: none
 };
 static_assert(sizeof(MapDescriptor) == 64);
 
-/// Mutable state of a hash, LRU or LPM map. Entry numbers are stored plus one, 0 meaning none.
+/// Mutable state of a hash or LPM map. Entry numbers are stored plus one, 0 meaning none.
 struct MapHeader {
   std::uint32_t free_head = 0;    ///< LIFO of freed entries, linked through MapEntry::next
   std::uint32_t extra = 0;        ///< the entry that the last replacement left, used by the next one
   std::uint32_t count = 0;        ///< entries linked into buckets
   std::uint32_t next_unused = 0;  ///< entries from here on were never used
-  std::uint32_t clock_hand = 0;   ///< LRU: where the search for a victim goes on
-  std::uint32_t reserved = 0;
+  std::uint64_t reserved = 0;
   std::array<std::uint64_t, 8> lengths{};  ///< LPM: bit n set: some entry has prefix length n (0..511)
   // LPM only: followed by u32 per prefix length, how many entries have it. Tries with longer
   // prefixes have their bits (a u64 per 64 lengths) here instead of in `lengths`, then the counts.
 };
 static_assert(sizeof(MapHeader) == 88);
+
+/// Mutable state of an LRU map. The first 16 bytes are those of MapHeader.
+struct LruHeader {
+  std::uint32_t free_head = 0;
+  std::uint32_t extra = 0;        ///< not used
+  std::uint32_t count = 0;
+  std::uint32_t next_unused = 0;
+  std::uint32_t rotation = 0;     ///< inactive entry + 1 at which the next rotation begins, 0: at the list's tail
+  std::uint32_t surplus = 0;      ///< active entries - inactive entries, signed
+  std::array<std::uint64_t, 3> lists{};  ///< pending, inactive, active: {u32 first, u32 last | list << 30}
+  std::uint32_t local_free = 0;   ///< of the free entries, those that are the processor's own
+  std::uint32_t taken = 0;        ///< entries that are not free, or the processor's own
+};
+static_assert(sizeof(LruHeader) == 56);
 
 /// First 8 bytes of a hash entry; the key follows, zero-padded to 8 bytes, then the value(s).
 /// LPM keys are the kernel's struct bpf_lpm_trie_key with the host bits of the data cleared.
@@ -62,7 +76,7 @@ struct MapEntry {
 };
 inline constexpr std::uint32_t kEntryNextMask = 0x3fff'ffff;
 inline constexpr std::uint32_t kEntryLive = 1u << 30;        ///< linked into a bucket
-inline constexpr std::uint32_t kEntryReferenced = 1u << 31;  ///< LRU: looked up since the hand passed
+inline constexpr std::uint32_t kEntryReferenced = 1u << 31;  ///< LRU: looked up since it came into its list
 
 /// Longest prefix whose bit is in MapHeader::lengths.
 inline constexpr std::uint32_t kMaxShortPrefix = 511;
@@ -102,8 +116,10 @@ inline constexpr std::uint32_t kLocalStorageOwners = 1024;
 /// threads at once. `extra` is one of them.
 inline constexpr std::uint32_t kSpareEntries = 32;
 
-/// LRU: marks that one search for a victim clears before it takes the next entry, marked or not.
-inline constexpr std::uint32_t kLruScan = 32;
+/// LRU: so many entries one pass over a list looks at; with BPF_F_NO_COMMON_LRU fewer. The first is also the most
+/// free entries that a processor takes at once.
+inline constexpr std::uint32_t kLruScans = 128;
+inline constexpr std::uint32_t kLruCpuScans = 4;
 
 /// One word of CRC-32C (polynomial 0x1EDC6F41, reflected), as x86's crc32q does it.
 /// hash_key(): start from kHashSeed, one step per 8 bytes of zero-padded key, no final inversion;

@@ -34,10 +34,11 @@ class DeviceMaps;
 class MapSet {
  public:
   /// Lays out and initialises the maps (global data filled, prog-array slots set).
-  /// \param cpu_count  values per entry of per-CPU maps, >= 1.
+  /// \param cpu_count      values per entry of per-CPU maps, >= 1.
+  /// \param possible_cpus  processors that LRU maps reckon with: how many free entries one takes at once. 0: cpu_count.
   /// \errors kUnsupported for a type Kiln has no layout for (by name), kInput for impossible sizes
   ///         (kernel rules: array key of 4 bytes, max_entries > 0 and so on), or over 1 GiB in all.
-  static Result<MapSet> create(std::span<const MapSpec> specs, std::uint32_t cpu_count);
+  static Result<MapSet> create(std::span<const MapSpec> specs, std::uint32_t cpu_count, std::uint32_t possible_cpus = 0);
 
   std::size_t size() const { return specs_.size(); }
   const MapSpec& spec(std::size_t map) const { return specs_[map]; }
@@ -61,6 +62,7 @@ class MapSet {
   void share() { is_shared_ = true; }
   bool is_shared() const { return is_shared_; }
   std::uint32_t cpu_count() const { return cpu_count_; }
+  std::uint32_t possible_cpus() const { return possible_cpus_; }
 
   // What programs do. Offsets are arena offsets of the value seen by `cpu`; nullopt: NULL.
   // REQUIRES: key.size() == key_size, value.size() == value_size, cpu < cpu_count().
@@ -108,6 +110,8 @@ class MapSet {
   // REQUIRES: key.size() == key_size, value.size() == user_value_size().
   std::int64_t user_update(std::size_t map, std::span<const std::byte> key,
                            std::span<const std::byte> value, std::uint64_t flags);
+  /// user_update() of what another map was found to have: an LRU map throws nobody out for it while there is room.
+  std::int64_t restore(std::size_t map, std::span<const std::byte> key, std::span<const std::byte> value);
   std::int64_t user_erase(std::size_t map, std::span<const std::byte> key);
   /// BPF_MAP_LOOKUP_ELEM. A Bloom filter takes its value from `value`.
   std::int64_t user_read(std::size_t map, std::span<const std::byte> key, std::span<std::byte> value,
@@ -158,6 +162,7 @@ class MapSet {
   std::vector<bool> frozen_;
   Arena arena_;
   std::uint32_t cpu_count_ = 1;
+  std::uint32_t possible_cpus_ = 1;
   DeviceMaps* device_ = nullptr;
   struct Indices {
     Indices() = default;

@@ -21,14 +21,17 @@ namespace kiln {
 ///
 /// What it can't be told: of the Environment only cpu_count (at most the machine's) and
 /// window_bytes (only 4096); clock and random numbers are the machine's. Programs run on one
-/// processor, number 0 if allowed; its slot of a per-CPU map is slot 0 of the MapSet. LRU maps
-/// evict as Linux does. An ingress interface or queue other than 1, 0 must exist. Outcome::redirect
+/// processor, number 0 if allowed; its slot of a per-CPU map is slot 0 of the MapSet. What LRU maps
+/// throw out depends on the machine's number of processors. An ingress interface or queue other than 1, 0 must exist. Outcome::redirect
 /// is never set.
 ///
 /// measure(): BPF_PROG_TEST_RUN with `repeat`, minus what a program of two instructions costs the
 /// same way. Linux doesn't restore the frame between repeats; a frame that the program changes is
 /// repeated only as often as verdict and length stay the same, at most 16 times a call.
 std::unique_ptr<Engine> make_kernel();
+
+/// num_possible_cpus() of this machine, for MapSet::create().
+std::uint32_t kernel_processors();
 
 /// What the kernel's verifier says about a program.
 struct KernelVerdict {

@@ -53,6 +53,9 @@ class Folder {
 
   ir::List<bool> run() {
     for (const BlockId block : f_.order) {
+      if (f_.blocks[block].loop_depth != 0) {
+        join_copies(block);
+      }
       find_updates(block);
       open_.clear();
       for (const Id id : f_.blocks[block].nodes) {
@@ -81,6 +84,76 @@ class Folder {
   }
 
  private:
+  /// A load of 8 bytes that only a store needs.
+  bool is_copy(BlockId block, Id id) const {
+    const ir::Node& n = f_.nodes[id];
+    if (n.op != IrOp::kStore || n.size != 8) {
+      return false;
+    }
+    const ir::Node& load = f_.nodes[n.in[2]];
+    return load.op == IrOp::kLoad && load.size == 8 && load.block == block && uses_[n.in[2]] == 1 && foldable_address(load);
+  }
+  bool is_next(const ir::Node& a, const ir::Node& b) const {
+    return a.in[0] == b.in[0] && a.in[1] == b.in[1] && a.scale == b.scale && b.imm == a.imm + 8;
+  }
+
+  /// Two copies of 8 bytes side by side become one of 16. In loops only: elsewhere what is copied has often been stored just before, in
+  /// pieces, and processors wait for those.
+  void join_copies(BlockId block) {
+    auto& nodes = f_.blocks[block].nodes;
+    bool any = false;
+    for (std::size_t at = 0; at < nodes.size(); ++at) {
+      if (f_.nodes[nodes[at]].block == kNone || !is_copy(block, nodes[at])) {
+        continue;
+      }
+      for (std::size_t next = at + 1; next < std::min(nodes.size(), at + kWindow); ++next) {
+        if (is_copy(block, nodes[next]) && is_next(f_.nodes[nodes[at]], f_.nodes[nodes[next]]) &&
+            is_next(f_.nodes[f_.nodes[nodes[at]].in[2]], f_.nodes[f_.nodes[nodes[next]].in[2]])) {
+          any |= join_copy(block, at, next);
+          break;
+        }
+      }
+    }
+    if (any) {
+      std::erase_if(nodes, [this](Id id) { return f_.nodes[id].block == kNone; });
+    }
+  }
+
+  /// The first pair moves to where the second store is, if nothing on the way minds.
+  bool join_copy(BlockId block, std::size_t at, std::size_t next) {
+    const auto& nodes = f_.blocks[block].nodes;
+    const Id store = nodes[at], last = nodes[next], load = f_.nodes[store].in[2], second = f_.nodes[last].in[2];
+    const auto alias = [this](Id a, Id b) { return ir::may_alias(ir::access_of(f_, a), ir::access_of(f_, b)); };
+    if (alias(store, second)) {
+      return false;
+    }
+    std::size_t first = at;
+    while (nodes[first] != load) {
+      if (first == 0 || next - first > kWindow) {
+        return false;
+      }
+      --first;
+    }
+    for (std::size_t i = first + 1; i < next; ++i) {
+      const Id id = nodes[i];
+      const IrOp op = f_.nodes[id].op;
+      if (f_.nodes[id].block == kNone || id == store || id == second || !(is_call(op) || ir::is_access(op))) {
+        continue;
+      }
+      const bool writes = op != IrOp::kLoad;
+      if (is_call(op) || (i > at && alias(id, store)) || (writes && (alias(id, load) || alias(id, second)))) {
+        return false;
+      }
+    }
+    f_.nodes[load].size = 16;
+    f_.nodes[last].size = 16;
+    f_.nodes[last].imm = f_.nodes[store].imm;
+    f_.nodes[last].in[2] = load;
+    f_.nodes[store].block = f_.nodes[second].block = kNone;
+    folded_[load] = true;
+    return true;
+  }
+
   /// A load, an operation on it and the store of the result to the same place: one instruction that changes memory. Only at fixed
   /// addresses (global data): elsewhere processors rename what was just stored, and see through three instructions, but not one.
   void find_updates(BlockId block) {
@@ -164,6 +237,8 @@ class Folder {
     }
   }
 
+  static constexpr std::size_t kWindow = 24;  // nodes from a copy to the next
+
   ir::Function& f_;
   bool swaps_;  ///< a swap may take memory
   ir::List<std::uint32_t> uses_;
@@ -175,23 +250,40 @@ class Folder {
 
 void fold_addresses(ir::Function& f) {
   ir::List<std::uint32_t> uses = count_uses(f);
+  ir::List<std::uint32_t> as_base(f.nodes.size());  // uses as the only register of an access in the same block
+  const auto is_candidate = [](const ir::Node& n) { return (n.op == IrOp::kLoad || n.op == IrOp::kStore) && n.in[1] == kNone; };
+  for (const BlockId block : f.order) {
+    for (const Id id : f.blocks[block].nodes) {
+      const ir::Node& n = f.nodes[id];
+      as_base[is_candidate(n) ? n.in[0] : id] += is_candidate(n) && f.nodes[n.in[0]].block == block ? 1 : 0;
+    }
+  }
+  // In a loop, a sum of what is in registers all the time anyway is no value of its own.
+  const auto stays = [&f](Id id, BlockId block) { return f.nodes[id].op == IrOp::kPhi || f.nodes[id].block != block; };
+  ir::List<Id> gone;
   for (const BlockId block : f.order) {
     for (const Id id : f.blocks[block].nodes) {
       ir::Node& n = f.nodes[id];
-      if ((n.op != IrOp::kLoad && n.op != IrOp::kStore) || n.in[1] != kNone) {
+      const ir::Node& sum = f.nodes[is_candidate(n) ? n.in[0] : id];
+      if (!is_candidate(n) || sum.op != IrOp::kAdd || sum.bits != 64 || sum.block != block || f.is_constant(sum.in[1])) {
         continue;
       }
-      ir::Node& sum = f.nodes[n.in[0]];
-      if (sum.op == IrOp::kAdd && sum.bits == 64 && sum.block == block && uses[n.in[0]] == 1 && !f.is_constant(sum.in[1])) {
-        n.in[0] = sum.in[0];
-        n.in[1] = sum.in[1];
-        n.scale = 0;
-        sum.block = kNone;
-        for (unsigned i = 0; i < 2; ++i) {
-          fold_displacement(f, n, i, uses);
-        }
+      const Id base = n.in[0];
+      const bool once = uses[base] == 1;
+      if (!once && (as_base[base] != uses[base] || f.blocks[block].loop_depth == 0 || !stays(sum.in[0], block) || !stays(sum.in[1], block))) {
+        continue;
+      }
+      n.in[0] = sum.in[0];
+      n.in[1] = sum.in[1];
+      n.scale = 0;
+      gone.push_back(base);
+      for (unsigned i = 0; i < 2 && once; ++i) {
+        fold_displacement(f, n, i, uses);
       }
     }
+  }
+  for (const Id id : gone) {
+    f.nodes[id].block = kNone;
   }
   for (const BlockId block : f.order) {
     std::erase_if(f.blocks[block].nodes, [&](Id id) { return f.nodes[id].block == kNone; });

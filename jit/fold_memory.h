@@ -14,7 +14,8 @@ namespace kiln {
 void fold_addresses(ir::Function& f);
 
 /// Loads that become the memory operand of the one instruction that uses them, in the same block, if nothing in between may write
-/// what they read; and operations between a load and a store of the same place, all of which become one instruction.
+/// what they read; operations between a load and a store of the same place, all of which become one instruction; and copies of 16 bytes: a store
+/// of that size whose value is a folded load of that size.
 /// \param swaps  whether a byte swap is such an instruction.
 /// \return by node: it has no instruction of its own.
 ir::List<bool> fold_memory(ir::Function& f, bool swaps);

@@ -65,6 +65,9 @@ Result<ir::Function> compile_ir(const Code& code, const Facts& facts, std::uint3
   if (passes.has(ir::Pass::kMaps)) {
     inline_maps(f, targets, has_crc32);
   }
+  if (passes.has(ir::Pass::kAlone) && !maps.is_shared()) {
+    ir::make_atomics_plain(f);
+  }
   ir::optimise(f, passes);
   if (passes.has(ir::Pass::kMaps)) {
     use_direct_helpers(f, targets);

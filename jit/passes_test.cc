@@ -157,5 +157,54 @@ TEST(Passes, RemaindersByVariables) {
   }
 }
 
+TEST(Passes, CopiesOfNeighbours) {
+  const std::vector<std::uint64_t> words = {0x0123456789abcdef, 0x1122334455667788, 0x99aabbccddeeff00, 0xf0e1d2c3b4a59687, 42, ~0ull, 7, 0x8000000000000001};
+  for (int to = 0; to <= 32; to += 3) {  // from 16 on; the bytes may overlap
+    for (const bool second_first : {false, true}) {
+      const std::string first = fmt::format("r3 = *(u64 *)(r7 +16)\n*(u64 *)(r7 +{}) = r3\n", to);
+      const std::string second = fmt::format("r4 = *(u64 *)(r7 +24)\n*(u64 *)(r7 +{}) = r4\n", to + 8);
+      const std::string text = "r6 = *(u32 *)(r1 +0)\nr2 = 0\nagain:\nr7 = r6\nr7 += r2\n" + (second_first ? second + first : first + second) +
+                               "r2 += 1\nif r2 != 13 goto again\nr0 = 0\nexit\n";
+      Engines engines(text, {"all", "-memops", "-unroll", "memops"});
+      engines.expect_same(words, text);
+    }
+  }
+}
+
+TEST(Passes, NeighboursThatChangePlaces) {
+  const std::vector<std::uint64_t> words = {0x0123456789abcdef, 0x1122334455667788, 0x99aabbccddeeff00};
+  for (const auto& [size, bytes] : {std::pair("u8", 1), std::pair("u16", 2), std::pair("u32", 4)}) {
+    for (const int total : {4, 8}) {
+      for (const int turn : {total / 2, total / 4}) {
+        std::string loads, stores;
+        for (int at = 0; at < total && at / bytes < 6; at += bytes) {
+          loads += fmt::format("r{} = *({} *)(r6 +{})\n", at / bytes, size, 3 + (at + turn) % total);
+          stores = fmt::format("*({} *)(r6 +{}) = r{}\n", size, 3 + at, at / bytes) + stores;
+        }
+        if (total / bytes > 6 || turn % bytes != 0) {
+          continue;
+        }
+        const std::string text = "r6 = *(u32 *)(r1 +0)\n" + loads + stores + "r0 = 0\nexit\n";
+        Engines engines(text, {"all", "-merge", "merge"});
+        engines.expect_same(words, text);
+      }
+    }
+  }
+}
+
+TEST(Passes, AtomicsWithNobodyElseThere) {
+  for (const bool wide : {true, false}) {
+    for (const char* op : {"lock *({0} *)(r6 +8) += r2", "lock *({0} *)(r6 +8) |= r2", "lock *({0} *)(r6 +8) &= r2", "lock *({0} *)(r6 +8) ^= r2",
+                           "r2 = atomic{1}_fetch_add(({0} *)(r6 +8), r2)", "r2 = atomic{1}_fetch_or(({0} *)(r6 +8), r2)",
+                           "r2 = atomic{1}_fetch_and(({0} *)(r6 +8), r2)", "r2 = atomic{1}_fetch_xor(({0} *)(r6 +8), r2)", "r2 = xchg{2}_{0}(r6 +8, r2)"}) {
+      const std::string text = fmt::format("r6 = *(u32 *)(r1 +0)\nr2 = *(u64 *)(r6 +0)\n{0}\n*(u64 *)(r6 +16) = r2\n{0}\n{0}\n*(u64 *)(r6 +24) = r2\nr0 = 0\nexit\n",
+                                           fmt::format(fmt::runtime(op), wide ? "u64" : "u32", wide ? "64" : "", wide ? "" : "32"));
+      Engines engines(text, {"all", "-alone", "alone"});
+      engines.expect_same(std::vector<std::uint64_t>{0x1122334455667788, 0x99aabbccffffffff}, text);
+      engines.expect_same(std::vector<std::uint64_t>{~0ull, 1}, text);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace kiln

@@ -86,6 +86,7 @@ void PlacedFunction::emit_block(std::size_t at) {
     align_loop();
   }
   base_.bind(labels_[block]);
+  last_ = kNone;
   for (const Id id : b.nodes) {
     if (f_.nodes[id].op == IrOp::kPhi || folded_[id]) {
       continue;
@@ -94,6 +95,7 @@ void PlacedFunction::emit_block(std::size_t at) {
       comment_(f_.nodes[id].slot);
     }
     node(id);
+    last_ = id;
   }
   if (comment_) {
     comment_(b.end.slot);

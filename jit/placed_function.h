@@ -102,6 +102,7 @@ class PlacedFunction {
   const FunctionTargets& targets_;
   ir::Function& f_;
   const bool is_body_;
+  Id last_ = ir::kNone;          ///< the node of the block whose code was emitted last
   ir::List<bool> folded_;     ///< by node: no instruction of its own
   Allocation places_;
   ir::List<unsigned> saved_;  ///< registers that open_frame() saves, in ascending order

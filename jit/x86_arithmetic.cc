@@ -33,6 +33,7 @@ void X86Function::binary(Id id, std::uint32_t inst, bool commutative) {
   if (into.id() != d.id()) {
     as_.mov(d, into);
   }
+  flags_ = inst == Inst::kIdCrc32 || inst == Inst::kIdImul ? kNone : id;
   finish(id, d);
 }
 

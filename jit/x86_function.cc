@@ -72,7 +72,10 @@ void X86Function::branch(const ir::Terminator& end, ir::Cond cond, const asmjit:
   const bool by_imm = is_imm32(end.b, bits, constant);
   const bool tests = cond == ir::Cond::kSet || cond == ir::Cond::kNotSet;
   const Place a = place(end.a);
-  if (by_imm && constant == 0 && !tests && a.kind == Place::kRegister && !folded_[end.a]) {
+  const bool with_zero = by_imm && constant == 0 && !tests;
+  if (with_zero && last_ == end.a && flags_ == end.a && f_.nodes[end.a].bits <= bits && (cond == ir::Cond::kEq || cond == ir::Cond::kNe)) {
+    // The operation has compared already.
+  } else if (with_zero && a.kind == Place::kRegister && !folded_[end.a]) {
     as_.test(wide(static_cast<unsigned>(a.value), bits), wide(static_cast<unsigned>(a.value), bits));
   } else {
     const asmjit::Operand left = a.kind == Place::kConstant ? use(end.a, x86::r11, bits) : operand(end.a, bits, x86::r11);

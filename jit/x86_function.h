@@ -84,6 +84,7 @@ class X86Function final : public PlacedFunction {
 
   asmjit::x86::Assembler& as_;
   X86Options options_;
+  Id flags_ = ir::kNone;          ///< the node whose result the zero flag was last set by
   std::uint32_t frame_size_ = 0;  ///< bytes that rsp is lowered by, pushes not counted
 };
 

@@ -48,6 +48,11 @@ void X86Function::update(Id id) {
 
 void X86Function::store(Id id) {
   const ir::Node& n = f_.nodes[id];
+  if (n.size == 16) {  // a copy
+    as_.movups(x86::xmm0, address(f_.nodes[n.in[2]], 16, false));
+    as_.movups(address(n, 16, true), x86::xmm0);
+    return;
+  }
   if (folded_[n.in[2]]) {
     return update(id);
   }

@@ -85,8 +85,8 @@ class Computations {
   explicit Computations(const Function& f) : f_(f), slots_(std::bit_ceil(2 * f.nodes.size() + 2), kNone), mask_(slots_.size() - 1) {}
 
   /// Where the node's like is, or is to be put.
-  Id& find(Id id) {
-    const Node& n = f_.nodes[id];
+  Id& find(Id id) { return find(f_.nodes[id]); }
+  Id& find(const Node& n) {
     std::uint64_t h = static_cast<std::uint64_t>(n.op) | std::uint64_t{n.bits} << 8 | std::uint64_t{n.size} << 16 | std::uint64_t{n.in[2]} << 32;
     h = (h ^ (n.in[0] | std::uint64_t{n.in[1]} << 32)) * kMix;
     h = (h ^ h >> 32 ^ static_cast<std::uint64_t>(n.imm)) * kMix;
@@ -178,6 +178,25 @@ bool narrow(Function& f) {
   return changed;
 }
 
+/// a + (b + constant) where a + b is at hand anyway: that plus the constant, which then may become part of an address.
+template <typename Dominates>
+static void use_sum(Function& f, Id id, Computations& seen, Dominates&& dominates) {
+  for (unsigned i = 0; i < 2; ++i) {
+    const Node& inner = f.nodes[f.nodes[id].in[i]];
+    if (inner.op != Op::kAdd || inner.bits != 64 || !f.is_constant(inner.in[1])) {
+      continue;
+    }
+    const Id other = f.nodes[id].in[1 - i];
+    for (const auto& [a, b] : {std::pair(other, inner.in[0]), std::pair(inner.in[0], other)}) {
+      const Id sum = seen.find({.op = Op::kAdd, .in = {a, b, kNone}});
+      if (sum != kNone && sum != id && dominates(f.nodes[sum].block, f.nodes[id].block)) {
+        f.nodes[id].in = {sum, inner.in[1], kNone};
+        return;
+      }
+    }
+  }
+}
+
 void eliminate_common(Function& f) {
   const List<BlockId> rpo = reverse_postorder(f);
   const List<BlockId> idom = dominators(f, rpo);
@@ -203,6 +222,7 @@ void eliminate_common(Function& f) {
       stack.pop_back();
     }
   }
+  const auto dominates = [&](BlockId above, BlockId below) { return enter[above] <= enter[below] && leave[below] <= leave[above]; };
   Computations seen(f);
   for (const BlockId block : rpo) {
     for (const Id id : f.blocks[block].nodes) {
@@ -210,14 +230,16 @@ void eliminate_common(Function& f) {
         continue;
       }
       for_operands(f, id, [&f](Id& operand) { operand = f.resolve(operand); });
+      if (f.nodes[id].op == Op::kAdd && f.nodes[id].bits == 64) {
+        use_sum(f, id, seen, dominates);
+      }
       const Node& n = f.nodes[id];
       const bool fixed_load = n.op == Op::kLoad && only(n.region, ValueKind::kContext) && !f.context_changes;
       if (!is_pure(n.op) && !fixed_load) {
         continue;
       }
       Id& like = seen.find(id);
-      const BlockId other = like == kNone ? kNone : f.nodes[like].block;
-      if (other != kNone && enter[other] <= enter[block] && leave[block] <= leave[other]) {
+      if (like != kNone && dominates(f.nodes[like].block, block)) {
         f.replace(id, like);
       } else {
         like = id;
@@ -269,15 +291,23 @@ bool has_short_loop(const Function& f) {
   });
 }
 
-/// The builder has simplified each node already. What is dead is removed before passes that count uses or nodes.
+/// The builder has simplified each node already, but what it built on the phis of a loop before the loop was complete. What is dead is removed before passes that count uses or nodes.
 void optimise(Function& f, PassSet passes) {
   const auto run = [&](Pass pass, auto&& what) {
     if (passes.has(pass)) {
       what();
     }
   };
+  if (has_loops(f)) {
+    unify_phis(f);
+    fold(f, passes);
+  }
   run(Pass::kStack, [&] { promote_stack(f); });
-  run(Pass::kBranches, [&] { branches(f); });
+  run(Pass::kBranches, [&] {
+    if (branches(f)) {
+      unify_phis(f);
+    }
+  });
   run(Pass::kCse, [&] { eliminate_common(f); });
   run(Pass::kLoads, [&] { forward_memory(f); });
   fold(f, passes);

@@ -3,6 +3,7 @@
 // Neighbouring narrow accesses become wide ones. Compilers for BPF split what is not known to be aligned into bytes, put
 // together by shifts; the machines below have unaligned loads and stores, and instructions that reverse bytes.
 #include <algorithm>
+#include <limits>
 #include <tuple>
 
 #include <kiln/ir_passes.h>
@@ -353,6 +354,9 @@ class Merger {
     if (const Id value = from_pieces(stores, from, to, total, at); value != kNone) {
       return value;
     }
+    if (const Id value = from_exchange(stores, from, to, total); value != kNone) {
+      return value;
+    }
     return from_loads(stores, from, to, total);
   }
 
@@ -400,13 +404,48 @@ class Merger {
     return kNone;
   }
 
+  /// A load that may become part of a wider one for a store of its size.
+  bool is_piece(Id load, const Node& store) const {
+    return node(load).op == Op::kLoad && node(load).size == store.size && once(load) && node(load).block == block_ && is_old(load);
+  }
+
+  /// Two neighbours, addresses or ports, that change places: both at once, turned by half.
+  Id from_exchange(const List<Id>& stores, std::size_t from, std::size_t to, unsigned total) {
+    if (total < 4) {
+      return kNone;
+    }
+    List<Id> loads;
+    const std::int64_t base = node(stores[from]).imm;
+    std::int64_t lowest = std::numeric_limits<std::int64_t>::max();
+    for (std::size_t i = from; i < to; ++i) {
+      loads.push_back(f_.resolve(node(stores[i]).in[2]));
+      if (!is_piece(loads.back(), node(stores[i])) || !same_place(loads.back(), loads[0])) {
+        return kNone;
+      }
+      lowest = std::min(lowest, node(loads.back()).imm);
+    }
+    for (std::size_t i = from; i < to; ++i) {
+      const std::int64_t at = node(stores[i]).imm - base;
+      if (node(loads[i - from]).imm - lowest != (at + total / 2) % total || (at < total / 2 && at + node(stores[i]).size > total / 2)) {
+        return kNone;
+      }
+    }
+    const Id load = wide_load(loads, lowest, total);
+    if (load == kNone) {
+      return kNone;
+    }
+    const Id turned = make({.op = Op::kRotl, .bits = static_cast<std::uint8_t>(8 * total), .in = {load, f_.constant(4 * total), kNone}, .slot = node(load).slot});
+    put_after(last_, turned);
+    return turned;
+  }
+
   Id from_loads(const List<Id>& stores, std::size_t from, std::size_t to, unsigned total) {
     List<Id> loads;
     const std::int64_t base = node(stores[from]).imm;
     for (std::size_t i = from; i < to; ++i) {
       const Node& n = node(stores[i]);
-      const Id load = n.in[2];
-      if (node(load).op != Op::kLoad || node(load).size != n.size || !once(load) || node(load).block != block_ || !is_old(load)) {
+      const Id load = f_.resolve(n.in[2]);
+      if (!is_piece(load, n)) {
         return kNone;
       }
       loads.push_back(load);

@@ -68,6 +68,9 @@ class Simplifier {
     }
     if (n.bits == 32) {
       strip_operands(n);
+      if (n.in[1] != kNone && is_low_to_low(n.op) && constant(n.in[1]) && value(n.in[1]) > kLow32) {
+        n.in[1] = f_.constant(value(n.in[1]) & kLow32);
+      }
     }
     switch (n.op) {
       case Op::kAdd: return add(n);

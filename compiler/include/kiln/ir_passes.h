@@ -63,6 +63,9 @@ bool merge_memory(Function& f);                     ///< kMerge; true if somethi
 bool unroll(Function& f);                           ///< kUnroll; true if something changed
 bool reduce_strength(Function& f);                  ///< kStrength; true if something changed
 void hoist(Function& f);                            ///< kLicm
+void make_atomics_plain(Function& f);               ///< kAlone. REQUIRES: no other thread has the memory
+void unify_phis(Function& f);                       ///< always: phis that are one value
+bool has_loops(const Function& f);
 void remove_dead(Function& f);                      ///< always
 bool has_short_loop(const Function& f);             ///< a block that is its own successor: what unroll() works on
 

@@ -33,12 +33,6 @@ ProgramType type_by_name(const std::string& name) {
   return ProgramType::kUnspec;
 }
 
-/// The kernel's number of a function; 0: it has none of that name, or there is no BTF here.
-std::uint32_t kernel_function(const std::string& name) {
-  const auto types = kernel_btf();
-  return types ? (*types)->find(BtfKind::kFunc, name).value_or(0) : 0;
-}
-
 class Reader {
  public:
   explicit Reader(const std::filesystem::path& path) : file_(path.filename().string()) {
@@ -134,6 +128,11 @@ std::vector<Case> read_cases(const std::string& directory) {
     cases.insert(cases.end(), reader.cases.begin(), reader.cases.end());
   }
   return cases;
+}
+
+std::uint32_t kernel_function(const std::string& name) {
+  const auto types = kernel_btf();
+  return types ? (*types)->find(BtfKind::kFunc, name).value_or(0) : 0;
 }
 
 Object standard_object() {

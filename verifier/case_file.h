@@ -35,6 +35,9 @@ struct Case {
 /// All cases of all *.txt in a directory. Aborts with file and line on a malformed one.
 std::vector<Case> read_cases(const std::string& directory);
 
+/// The kernel's number of a function; 0: it has none of that name, or there is no BTF here.
+std::uint32_t kernel_function(const std::string& name);
+
 /// Maps that every engine carries, by index.
 Object standard_object();
 /// Maps that cases refer to by index: those, and of further types.

@@ -129,6 +129,9 @@ Result<void> read_environment(Environment& out, std::string_view text) {
   if (environment.cpu >= environment.cpu_count) {
     fields.fail("cpu", "is not below cpu_count");
   }
+  if (environment.possible_cpus > 8192) {
+    fields.fail("possible_cpus", "is above 8192");
+  }
   if (const Json* task = fields.member("task")) {
     KILN_TRY(read_task(*task, environment.task));
   }

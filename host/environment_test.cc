@@ -79,6 +79,7 @@ TEST(EnvironmentFile, RefusesWhatDoesNotFit) {
   EXPECT_EQ(refused(R"({"hz": 0})"), "environment: hz is not 1 to 1000000000");
   EXPECT_EQ(refused(R"({"hz": -1})"), "environment: hz is not a number up to 4294967295");
   EXPECT_EQ(refused(R"({"cpu": 1})"), "environment: cpu is not below cpu_count");
+  EXPECT_EQ(refused(R"({"possible_cpus": 8193})"), "environment: possible_cpus is above 8192");
   EXPECT_EQ(refused(R"({"random_seed": 0})"), "environment: random_seed is 0, from which no random numbers come");
   EXPECT_EQ(refused(R"({"task": {"comm": 5}})"), "task: comm is not a string");
   EXPECT_EQ(refused(R"({"sockets": [{"local": "10.0.0.300"}]})"), "socket 0: local: '10.0.0.300' is not an IP address");

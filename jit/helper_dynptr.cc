@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dynptr.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -48,7 +49,7 @@ std::int64_t load_dynptr(HelperRuntime& m, const Dynptr& dynptr, std::uint64_t o
     case DynptrKind::kLocal:
     case DynptrKind::kRingbuf: {
       const std::byte* at = m.read(dynptr.data + from, to.size());
-      if (at != nullptr) {
+      if (at != nullptr && !to.empty()) {
         std::memmove(to.data(), at, to.size());
       }
       return 0;
@@ -57,7 +58,7 @@ std::int64_t load_dynptr(HelperRuntime& m, const Dynptr& dynptr, std::uint64_t o
       if (from + to.size() > m.skb->length()) {
         return -EFAULT;
       }
-      std::memcpy(to.data(), m.skb->data() + from, to.size());
+      std::copy_n(m.skb->data() + from, to.size(), to.data());
       return 0;
     case DynptrKind::kXdp:
       return m.load_packet(static_cast<std::uint32_t>(from), to);
@@ -80,7 +81,7 @@ std::int64_t store_dynptr(HelperRuntime& m, const Dynptr& dynptr, std::uint64_t 
         return -EINVAL;
       }
       std::byte* at = m.write(dynptr.data + to, bytes.size());
-      if (at != nullptr) {
+      if (at != nullptr && !bytes.empty()) {
         std::memmove(at, bytes.data(), bytes.size());
       }
       return 0;
@@ -92,7 +93,7 @@ std::int64_t store_dynptr(HelperRuntime& m, const Dynptr& dynptr, std::uint64_t 
       if (to + bytes.size() > m.skb->length()) {
         return -EFAULT;
       }
-      std::memcpy(m.skb->data() + to, bytes.data(), bytes.size());
+      std::copy(bytes.begin(), bytes.end(), m.skb->data() + to);
       return 0;
     case DynptrKind::kXdp:
       return flags != 0 ? -EINVAL : m.store_packet(static_cast<std::uint32_t>(to), bytes);

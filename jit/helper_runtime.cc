@@ -53,7 +53,9 @@ Result<void> HelperRuntime::load_frame(const Frame& given) {
     return Error{Errc::kInput, fmt::format("a context of {} bytes: {} at most", given.context.size(), kMaxRawContext)};
   }
   std::memset(frame.context, 0, kMaxRawContext);
-  std::memcpy(frame.context, given.context.data(), given.context.size());
+  if (!given.context.empty()) {
+    std::memcpy(frame.context, given.context.data(), given.context.size());
+  }
   return {};
 }
 

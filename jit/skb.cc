@@ -68,7 +68,8 @@ Result<void> Skb::begin(const Frame& frame, std::uint64_t sk) {
                                              "priority, ifindex, cb, tstamp, wire_len, gso, hwtstamp)", i)};
     }
   }
-  std::memcpy(frame_->context, frame.context.data(), std::min<std::size_t>(frame.context.size(), SkbField::kBytes));
+  std::copy_n(frame.context.begin(), std::min<std::size_t>(frame.context.size(), SkbField::kBytes),
+              reinterpret_cast<std::byte*>(frame_->context));
   checksum_level.reset();
   encapsulated = false;
   has_hash_ = false;

@@ -14,7 +14,7 @@ constexpr std::uint32_t kListShift = 30;
 /// Links of an entry, or of a list's head (link 0) in the header.
 std::byte* Lru::place(LruList list, std::uint32_t link) const {
   if (link != 0) {
-    return table_.at(table_.value(link) - sizeof(Links));
+    return table_.at(table_.value(link) - std::uint32_t{sizeof(Links)});
   }
   return table_.header(offsetof(LruHeader, lists) + sizeof(Links) * (static_cast<std::size_t>(list) - 1));
 }

@@ -176,7 +176,7 @@ std::int64_t MapSet::ring_output(std::size_t map, std::span<const std::byte> rec
   if (!at) {
     return -EAGAIN;
   }
-  std::memcpy(arena_.data() + *at, record.data(), record.size());
+  std::copy(record.begin(), record.end(), arena_.data() + *at);  // may be empty, without an address
   if (device_ != nullptr && device_->holds(map)) {
     device_->store(*at, static_cast<std::uint32_t>(record.size()));
   }

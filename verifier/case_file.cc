@@ -44,8 +44,6 @@ const std::shared_ptr<const Btf>& kernel_types() {
   return types;
 }
 
-std::uint32_t kernel_function(const std::string& name) { return kernel_types()->find(BtfKind::kFunc, name).value_or(0); }
-
 class Reader {
  public:
   explicit Reader(const std::filesystem::path& path) : file_(path.filename().string()) {
@@ -151,6 +149,10 @@ bool running_kernel_is_known() {
   constexpr const char* kSince618 = "bpf_strcasecmp";
   const auto types = kernel_btf();
   return types && (*types)->find(BtfKind::kFunc, kSince618).has_value();
+}
+
+std::uint32_t kernel_function(const std::string& name) {
+  return kernel_types()->find(BtfKind::kFunc, name).value_or(0);
 }
 
 Object standard_object() {

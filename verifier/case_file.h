@@ -40,6 +40,8 @@ std::vector<Case> read_cases(const std::string& directory);
 
 /// Whether the running kernel's types are those that cases with needs_btf are written for.
 bool running_kernel_is_known();
+/// Its number in case_object().kernel_types, which is the running kernel's where it has it; 0: nobody knows it.
+std::uint32_t kernel_function(const std::string& name);
 
 /// Maps that every engine carries, by index.
 Object standard_object();

@@ -25,6 +25,7 @@
 #include "signature.h"
 #include "stack_liveness.h"
 #include "state.h"
+#include "state_memory.h"
 #include "structure.h"
 #include "traced_function.h"
 
@@ -42,26 +43,6 @@ enum class Step : u8 { kNext, kEnd, kReject };
 struct Pending {
   std::unique_ptr<State> state;
   std::size_t log_size = 0;
-};
-
-/// States that are no longer needed, for those to come: a copy into one finds its memory there already.
-class SpareStates {
- public:
-  std::unique_ptr<State> copy(const State& state);
-  std::unique_ptr<State> fresh();
-  void give(std::unique_ptr<State> state);
-
- private:
-  std::unique_ptr<State> take();
-  std::vector<std::unique_ptr<State>> states_;
-};
-
-/// Memory of the states that are kept: checkpoints and pending branches.
-struct StateMemory {
-  std::size_t live = 0, peak = 0;
-
-  void add(State& state);
-  void remove(const State& state) { live -= state.bytes; }
 };
 
 /// A memory access about to be checked.

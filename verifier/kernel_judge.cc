@@ -2,11 +2,13 @@
 #include "kernel_judge.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <unistd.h>
 
 #include <kiln/attach_target.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <memory>
@@ -48,7 +50,8 @@ bool KernelJudge::available() {
   return fd >= 0;
 }
 
-KernelJudge::KernelJudge(const Object& object) : object_(object), maps_(object.maps.size(), -1) {
+KernelJudge::KernelJudge(const Object& object)
+    : object_(object), types_(nullptr, btf__free), maps_(object.maps.size(), -1) {
   for (std::size_t i = 0; i < object.maps.size() && error_.empty(); ++i) {
     if (maps_[i] < 0) {
       maps_[i] = create_map(i);
@@ -89,6 +92,20 @@ int KernelJudge::create_map(std::size_t index) {
   return fd;
 }
 
+/// Types that say of a function that it is static, without which the kernel takes no address of one.
+bool KernelJudge::describe_functions() {
+  if (types_ == nullptr) {
+    types_.reset(btf__new_empty());
+    const int number = btf__add_int(types_.get(), "long", 8, BTF_INT_SIGNED);
+    const int prototype = btf__add_func_proto(types_.get(), number);
+    function_type_ = static_cast<std::uint32_t>(btf__add_func(types_.get(), "f", BTF_FUNC_STATIC, prototype));
+    if (btf__load_into_kernel(types_.get()) != 0) {
+      error_ = "the types of functions are refused";
+    }
+  }
+  return error_.empty();
+}
+
 Judgement KernelJudge::judge(const Program& program, int log_level) {
   return judge(program, log_level, attach_type(program));
 }
@@ -98,6 +115,17 @@ Judgement KernelJudge::judge(const Program& program, int log_level, std::uint32_
   result.error = error_;
   if (!error_.empty()) {
     return result;
+  }
+  const auto is_described = [](const Subprogram& sub) { return sub.btf_func != 0; };
+  std::vector<bpf_func_info> functions;
+  if (std::any_of(program.subprograms.begin(), program.subprograms.end(), is_described)) {
+    if (!describe_functions()) {
+      result.error = error_;
+      return result;
+    }
+    for (const Subprogram& sub : program.subprograms) {
+      functions.push_back({.insn_off = sub.start, .type_id = function_type_});
+    }
   }
   // Kept from call to call: the kernel zeroes what it needs, and clearing it here would cost more
   // than the verification.
@@ -113,6 +141,10 @@ Judgement KernelJudge::judge(const Program& program, int log_level, std::uint32_
   options.log_level = static_cast<__u32>(log_level);
   options.log_size = log_level == 0 ? 0u : static_cast<__u32>(kLogBytes);
   options.log_buf = log_level == 0 ? nullptr : log.get();
+  options.prog_btf_fd = functions.empty() ? 0u : static_cast<__u32>(btf__fd(types_.get()));
+  options.func_info = functions.data();
+  options.func_info_cnt = static_cast<__u32>(functions.size());
+  options.func_info_rec_size = sizeof(bpf_func_info);
   options.prog_flags = (program.has_frags ? BPF_F_XDP_HAS_FRAGS : 0u) |
                        (section_info(program.section).is_sleepable ? BPF_F_SLEEPABLE : 0u);
   const auto insns = for_kernel(program, maps_);

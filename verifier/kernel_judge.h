@@ -5,10 +5,13 @@
 // Where bpf(2) is refused, available() says so and tests skip.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <kiln/program.h>
+
+struct btf;
 
 namespace kiln::verifier {
 
@@ -34,8 +37,11 @@ class KernelJudge {
 
  private:
   int create_map(std::size_t index);
+  bool describe_functions();
 
   const Object& object_;
+  std::unique_ptr<::btf, void (*)(::btf*)> types_;  ///< of functions, once asked for
+  std::uint32_t function_type_ = 0;
   std::vector<int> maps_;  ///< file descriptors; -1: not created
   std::string error_;
 };

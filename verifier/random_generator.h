@@ -40,7 +40,7 @@ class Random {
 
 class Generator {
  public:
-  explicit Generator(std::uint64_t seed) : random_(seed) {}
+  Generator(std::uint64_t seed, bool extended) : random_(seed), extended_(extended) {}
   /// A whole program in assemble()'s syntax.
   std::string text();
 
@@ -107,7 +107,15 @@ class Generator {
   void redirect();
   void tail_call();
 
+  // random_callbacks.cc: callbacks, iterators, may_goto, references.
+  void callback();
+  void callbacks();
+  void iterate();
+  void may_goto();
+  void reference();
+
   Random random_;
+  const bool extended_;  ///< random_callbacks.cc's statements too
   std::string text_;
   Kinds kinds_{};
   int labels_ = 0, depth_ = 0, loops_ = 0, functions_ = 0, out_label_ = 0;

@@ -31,6 +31,7 @@ std::string Generator::text() {
     body(3 + static_cast<int>(random_.below(8)));
     finish();
   }
+  callbacks();
   return text_;
 }
 
@@ -117,7 +118,7 @@ void Generator::join(const Kinds& other) {
 }
 
 void Generator::choose() {
-  switch (random_.below(30)) {
+  switch (random_.below(extended_ ? 35 : 30)) {
     case 0:
     case 1:
     case 2: return arithmetic();
@@ -146,6 +147,11 @@ void Generator::choose() {
     case 25: return checksum();
     case 26: return redirect();
     case 27: return tail_call();
+    case 30:
+    case 31: return callback();
+    case 32: return iterate();
+    case 33: return may_goto();
+    case 34: return reference();
     default: return copy_and_bound();
   }
 }
@@ -194,7 +200,7 @@ void Generator::loop() {
 }
 
 Program random_program(std::uint64_t seed) {
-  return program_from_text(fmt::format("random_{}", seed), Generator(seed).text());
+  return program_from_text(fmt::format("random_{}", seed), Generator(seed, seed >= kFirstExtendedSeed).text());
 }
 
 Program program_from_text(const std::string& name, const std::string& text) {
@@ -207,10 +213,12 @@ Program program_from_text(const std::string& name, const std::string& text) {
     std::exit(1);
   }
   program.insns = *insns;
+  bool calls_back = false;
   std::set<std::uint32_t> starts = {0};
   for (std::uint32_t at = 0; at < program.insns.size(); ++at) {
     const InsnInfo* info = find_insn(program.insns[at]);
-    if (info != nullptr && info->op == Op::CALL_LOCAL) {
+    calls_back |= info != nullptr && info->op == Op::LD_CODE_ADDR;
+    if (info != nullptr && (info->op == Op::CALL_LOCAL || info->op == Op::LD_CODE_ADDR)) {
       starts.insert(static_cast<std::uint32_t>(static_cast<std::int64_t>(at) + 1 + program.insns[at].imm));
     }
   }
@@ -218,6 +226,7 @@ Program program_from_text(const std::string& name, const std::string& text) {
     const auto after = starts.upper_bound(start);
     Subprogram sub;
     sub.name = fmt::format("f{}", start);
+    sub.btf_func = calls_back ? 1 : 0;  // any: the kernel wants to be told that a callback is a function
     sub.start = start;
     sub.end = after == starts.end() ? static_cast<std::uint32_t>(program.insns.size()) : *after;
     program.subprograms.push_back(sub);

@@ -272,6 +272,7 @@ class Branches {
       f_.remove_pred(target, id);
       f_.blocks[id].end = {};
       std::erase(f_.order, id);
+      f_.touch();
     }
     return changed;
   }
@@ -299,6 +300,7 @@ class Branches {
     }
     f_.blocks[next] = {};
     std::erase(f_.order, next);
+    f_.touch();
     return true;
   }
 

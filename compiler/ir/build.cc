@@ -33,6 +33,9 @@ Result<Function> build_ir(const Program& program, const Facts& facts, std::uint3
 }
 
 Result<Function> Builder::build(std::uint32_t function) {
+  constexpr std::size_t kNodesPerSlot = 3;
+  f_.nodes.reserve(kNodesPerSlot * program_.insns.size());
+  f_.forward.reserve(kNodesPerSlot * program_.insns.size());
   f_.program = &program_;
   f_.number = function;
   f_.frame_bytes = frame_bytes_[function];

@@ -94,7 +94,7 @@ Id& Function::phi_operand(Id phi, BlockId pred) {
 }
 
 void Function::remove_pred(BlockId block, BlockId pred) {
-  swept = false;
+  touch();
   const std::size_t at = pred_index(block, pred);
   for (const Id id : blocks[block].nodes) {
     Node& phi = nodes[id];
@@ -108,7 +108,7 @@ void Function::remove_pred(BlockId block, BlockId pred) {
 }
 
 void Function::add_pred(BlockId block, BlockId pred) {
-  swept = false;
+  touch();
   blocks[block].preds.push_back(pred);
   for (const Id id : blocks[block].nodes) {
     if (nodes[id].op == Op::kPhi && nodes[id].block == block) {
@@ -121,7 +121,7 @@ void Function::add_pred(BlockId block, BlockId pred) {
 }
 
 void Function::replace_pred(BlockId block, BlockId old, BlockId by) {
-  swept = false;
+  touch();
   blocks[block].preds[pred_index(block, old)] = by;
 }
 
@@ -174,6 +174,9 @@ void Function::sweep() {
 }
 
 List<BlockId> reverse_postorder(const Function& f) {
+  if (f.rpo_good) {
+    return f.rpo;
+  }
   List<BlockId> order;
   List<std::uint8_t> next(f.blocks.size());  // successors looked at, plus one; 0: not reached
   List<BlockId> stack = {0};
@@ -193,6 +196,8 @@ List<BlockId> reverse_postorder(const Function& f) {
     stack.pop_back();
   }
   std::reverse(order.begin(), order.end());
+  f.rpo = order;
+  f.rpo_good = true;
   return order;
 }
 

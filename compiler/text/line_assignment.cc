@@ -2,6 +2,7 @@
 //
 // Instructions that begin with a register: arithmetic, loads, constants, atomics with a result.
 #include <algorithm>
+#include <cctype>
 #include <limits>
 
 #include "text/line_parser.h"
@@ -263,7 +264,7 @@ bool LineParser::map_reference(Op& op, std::int32_t& high) {
   return expect("0") && expect("]") && imm32(high);
 }
 
-/// After "dst = map", "subprog" or "var".
+/// After "dst = map", "subprog" or "var". A subprogram is named by its distance or by a label.
 bool LineParser::wide(Register dst, std::string_view what) {
   std::int32_t high = 0;
   Op op = what == "var" ? Op::LD_VAR_ADDR : Op::LD_CODE_ADDR;
@@ -277,7 +278,12 @@ bool LineParser::wide(Register dst, std::string_view what) {
     }
   } else {
     const bool is_variable = what == "var";
-    if ((is_variable && (!expect("btf") || !expect(":"))) || !imm32(insn.imm) || !expect("]")) {
+    const bool by_label = !is_variable && !rest().empty() && std::isalpha(static_cast<unsigned char>(rest()[0])) != 0;
+    if (by_label) {
+      label = std::string(word());
+      label_in_imm = true;
+    }
+    if ((is_variable && (!expect("btf") || !expect(":"))) || (!by_label && !imm32(insn.imm)) || !expect("]")) {
       return false;
     }
     if (!is_variable && take("#")) {

@@ -119,10 +119,12 @@ struct Function {
   void replace_pred(BlockId block, BlockId old, BlockId by);
   /// Resolves every operand, drops replaced nodes and unreachable blocks; nothing if nothing was replaced and no edge changed.
   void sweep();
-  void touch() { swept = false; }  ///< after taking nodes or blocks out by hand
+  void touch() { swept = rpo_good = false; }  ///< after changing edges, or taking nodes or blocks out, by hand
 
   List<Id> forward;
   bool swept = false;
+  mutable List<BlockId> rpo;      ///< of reverse_postorder(), kept until an edge changes
+  mutable bool rpo_good = false;
   std::unordered_map<std::uint64_t, Id> constants;
 };
 

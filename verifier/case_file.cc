@@ -158,6 +158,7 @@ std::uint32_t kernel_function(const std::string& name) {
 Object standard_object() {
   constexpr std::uint32_t kNoPrealloc = 1, kReadOnly = 1u << 7, kWriteOnly = 1u << 8;
   Object object;
+  object.kernel_types = kernel_types();
   object.license = "GPL";
   object.maps = {
       map("array", MapType::kArray, 4, 48, 4),
@@ -185,7 +186,6 @@ Object standard_object() {
 
 Object case_object() {
   Object object = standard_object();
-  object.kernel_types = kernel_types();
   const MapSpec more[] = {
       map("queue", MapType::kQueue, 0, 8, 4),
       map("bloom", MapType::kBloomFilter, 0, 8, 16),

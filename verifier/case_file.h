@@ -32,7 +32,7 @@ struct Case {
   std::string license = "GPL";
   Program program;
   bool needs_btf = false;             ///< see running_kernel_is_known()
-  std::uint32_t kernel_function = 0;  ///< largest id that it calls, of case_object().kernel_types
+  std::uint32_t kernel_function = 0;  ///< largest id that it calls, of standard_object().kernel_types
 };
 
 /// All cases of all *.txt in a directory. Aborts with file and line on a malformed one.
@@ -40,7 +40,7 @@ std::vector<Case> read_cases(const std::string& directory);
 
 /// Whether the running kernel's types are those that cases with needs_btf are written for.
 bool running_kernel_is_known();
-/// Its number in case_object().kernel_types, which is the running kernel's where it has it; 0: nobody knows it.
+/// Its number in standard_object().kernel_types, which is the running kernel's where it has it; 0: nobody knows it.
 std::uint32_t kernel_function(const std::string& name);
 
 /// Maps that every engine carries, by index.

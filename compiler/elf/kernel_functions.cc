@@ -101,13 +101,15 @@ class Prototype {
  public:
   Prototype(std::string_view text, Writer& to) : text_(text), to_(to) {}
 
-  /// Adds the function, if it is not there.
+  std::string name() const {
+    const std::size_t end = text_.find('(');
+    const std::size_t start = text_.find_last_of(" *", end) + 1;
+    return std::string(text_.substr(start, end - start));
+  }
+
   void add() {
     const std::uint32_t result = type();
     const std::string name = word();
-    if (to_.find(BtfKind::kFunc, name)) {
-      return;
-    }
     std::vector<std::uint32_t> parameters;
     take('(');
     while (!take(')')) {
@@ -210,7 +212,10 @@ std::shared_ptr<const Btf> with_kernel_functions(const Btf* types) {
   };
   Writer writer(types);
   for (const char* prototype : kPrototypes) {
-    Prototype(prototype, writer).add();
+    Prototype function(prototype, writer);
+    if (!writer.find(BtfKind::kFunc, function.name())) {
+      function.add();
+    }
   }
   auto made = Btf::parse(writer.finish());
   KILN_CHECK(made);

@@ -36,6 +36,7 @@ enum bpf_map_kind {
   BPF_MAP_TYPE_PERCPU_HASH = 5,
   BPF_MAP_TYPE_PERCPU_ARRAY = 6,
   BPF_MAP_TYPE_LRU_HASH = 9,
+  BPF_MAP_TYPE_LRU_PERCPU_HASH = 10,
   BPF_MAP_TYPE_LPM_TRIE = 11,
   BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
   BPF_MAP_TYPE_HASH_OF_MAPS = 13,
@@ -47,7 +48,7 @@ enum bpf_map_kind {
   BPF_MAP_TYPE_BLOOM_FILTER = 30,
 };
 
-enum { BPF_F_NO_PREALLOC = 1 };                       /* map_flags; an LPM trie must have it */
+enum { BPF_F_NO_PREALLOC = 1, BPF_F_NO_COMMON_LRU = 2 }; /* map_flags; an LPM trie must have the first */
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 }; /* bpf_map_update_elem */
 
 #define BPF_F_CURRENT_CPU 0xffffffffull /* bpf_perf_event_output */

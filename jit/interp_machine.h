@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The interpreter proper: registers, a call stack and one big switch over isa.def's rows.
+// The interpreter proper: registers, a call stack and a piece of code for each row of isa.def.
 //
 // It knows no engines: interp.cc and raw.cc give it programs and a machine state. interp_machine.cc starts, leaves
 // and enters runs; interp_step.cc has what each instruction does; interp_calls.cc the calls among them.

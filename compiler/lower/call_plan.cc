@@ -6,17 +6,17 @@
 
 #include <fmt/format.h>
 
+#include "call_operands.h"
 #include "native.h"
 
 namespace kiln::lowering {
 namespace {
 
 constexpr std::size_t kMostChoices = 16;        // of a map: code for each
-constexpr std::uint32_t kMaxUnrolledValue = 64;  // longer values are copied by a loop, from memory
 
-class Planner {
+class Planner : private CallOperands {
  public:
-  explicit Planner(const At& at) : at_(at) {}
+  explicit Planner(const At& at) : CallOperands(at) {}
 
   CallPlan plan() {
     const Op op = at_.view.op(at_.slot);
@@ -186,176 +186,6 @@ class Planner {
     }
   }
 
-  void use(unsigned reg) { plan_.uses |= bit(reg); }
-  void use_if_unknown(unsigned reg) {
-    if (!plan_.constant[reg]) {
-      use(reg);
-    }
-  }
-
-  const CoreMap& map() const { return at_.view.maps()[plan_.map]; }
-
-  /// Prefers registers that survive calls: what was put into R1 for this call may then go.
-  void find_context() {
-    for (const unsigned reg : {6u, 7u, 8u, 9u, 1u}) {
-      if (at_.constant(reg) == std::uint64_t{address::kContext}) {
-        plan_.context = static_cast<std::uint8_t>(reg);
-        use(reg);
-        return;
-      }
-    }
-  }
-
-  Operand operand(unsigned reg, std::uint32_t bytes) {
-    const auto frame = at_.frame_offset(reg);
-    if (frame && fits_off(*frame) && fits_off(*frame + bytes)) {
-      plan_.stack_reads.push_back({*frame, *frame + bytes});
-      return {.reg = kFramePointer, .offset = static_cast<std::int32_t>(*frame), .local = true, .frame = frame};
-    }
-    constexpr auto kLocal = static_cast<ValueKinds>(
-        static_cast<unsigned>(ValueKind::kStack) | static_cast<unsigned>(ValueKind::kPacket) |
-        static_cast<unsigned>(ValueKind::kPacketMeta) | static_cast<unsigned>(ValueKind::kContext));
-    const ValueKinds kinds = at_.kinds(reg);
-    plan_.reads_any_stack |= has(kinds, ValueKind::kStack);
-    return {.reg = reg, .offset = 0, .local = (kinds & ~kLocal) == 0 && kinds != 0, .frame = std::nullopt};
-  }
-
-  /// Memory that the helper writes.
-  Operand written(unsigned reg, std::uint64_t bytes) {
-    const auto frame = at_.frame_offset(reg);
-    plan_.writes_any_stack |= !frame && has(at_.kinds(reg), ValueKind::kStack);
-    if (frame) {
-      plan_.stack_writes.push_back({*frame, *frame + static_cast<std::int64_t>(bytes)});
-    }
-    if (frame && fits_off(*frame) && fits_off(*frame + static_cast<std::int64_t>(bytes))) {
-      return {.reg = kFramePointer, .offset = static_cast<std::int32_t>(*frame), .local = true, .frame = frame};
-    }
-    use(reg);
-    return {.reg = reg, .offset = 0, .local = false, .frame = std::nullopt};
-  }
-
-  /// Memory at `reg` that the helper reads: as many bytes as `size_reg` says.
-  void buffer(unsigned reg, unsigned size_reg) {
-    if (const auto size = plan_.constant[size_reg]) {
-      plan_.value = operand(reg, static_cast<std::uint32_t>(*size));
-      use(plan_.value.reg);
-      return;
-    }
-    use(reg);
-    use(size_reg);
-    plan_.value = {.reg = reg, .offset = 0, .local = false, .frame = std::nullopt};
-    plan_.reads_any_stack |= has(at_.kinds(reg), ValueKind::kStack);
-  }
-
-  bool has_stage(std::uint64_t bytes, std::string_view what) {
-    const std::uint32_t stage = at_.view.options().stage_bytes;
-    if (bytes > stage) {
-      plan_.problem = fmt::format("{} of up to {} bytes; a thread has {} bytes of map memory for it", what, bytes, stage);
-    }
-    return bytes <= stage;
-  }
-
-  /// Bytes [at, at+4) of an operand as a stack word, or nullptr.
-  const Word* word(const Operand& operand, std::uint32_t at) const {
-    return operand.frame ? at_.state.word(*operand.frame + at) : nullptr;
-  }
-
-  /// Memory that turned out not to be read (its contents are known) need not be kept.
-  void drop_read(const Operand& operand, std::uint32_t from, std::uint32_t bytes) {
-    if (!operand.frame) {
-      return;
-    }
-    for (StackRange& range : plan_.stack_reads) {
-      const std::int64_t at = *operand.frame + from;
-      if (range.from <= at && at + bytes <= range.to) {
-        const StackRange rest{at + bytes, range.to};
-        range.to = at;
-        plan_.stack_reads.push_back(rest);
-        return;
-      }
-    }
-  }
-
-  bool find_register_piece(const Operand& operand, Piece& piece, bool zero_extended, RegMask forbidden) {
-    const Word* low = word(operand, piece.at);
-    if (low == nullptr || low->reg == kNoRegister || low->high || (bit(low->reg) & forbidden) != 0) {
-      return false;
-    }
-    if (piece.bytes == 8) {
-      const Word* high = word(operand, piece.at + 4);
-      const bool zero = high != nullptr && high->is_constant() && high->min == 0 &&
-                        at_.max(low->reg) <= std::numeric_limits<std::uint32_t>::max();
-      if (high == nullptr || !(zero || (high->reg == low->reg && high->high))) {
-        return false;
-      }
-    } else if (piece.bytes != 4 || (zero_extended && at_.max(low->reg) > std::numeric_limits<std::uint32_t>::max())) {
-      return false;
-    }
-    piece.from = Piece::From::kRegister;
-    piece.reg = low->reg;
-    return true;
-  }
-
-  bool find_constant_piece(const Operand& operand, Piece& piece) const {
-    const Word* low = word(operand, piece.at);
-    const Word* high = piece.bytes == 8 ? word(operand, piece.at + 4) : low;
-    if (piece.bytes < 4 || low == nullptr || high == nullptr || !low->is_constant() || !high->is_constant()) {
-      return false;
-    }
-    piece.number = low->min | (piece.bytes == 8 ? std::uint64_t{high->min} << 32 : 0);
-    piece.from = Piece::From::kConstant;
-    return piece.bytes == 4 || fits_imm(piece.number);
-  }
-
-  /// The base register, if there are pieces that have to be read from memory.
-  void use_base(const Operand& operand, const std::vector<Piece>& pieces) {
-    const bool reads = std::any_of(pieces.begin(), pieces.end(),
-                                   [](const Piece& piece) { return piece.from == Piece::From::kMemory; });
-    if (reads || pieces.empty()) {
-      use(operand.reg);
-    }
-  }
-
-  /// Cuts a key into pushes. \param forbidden  registers that change before the last push.
-  void key(unsigned reg, RegMask forbidden) { key(reg, map().key_size, forbidden); }
-
-  void key(unsigned reg, std::uint32_t bytes, RegMask forbidden) {
-    if (bytes > kMaxKeyBytes) {
-      plan_.problem = fmt::format("a key of {} bytes; the NIC takes up to {}", bytes, kMaxKeyBytes);
-      return;
-    }
-    plan_.key = operand(reg, bytes);
-    for (std::uint32_t at = 0; at < bytes; at += 8) {
-      Piece piece{.bytes = static_cast<std::uint8_t>(std::min(bytes - at, 8u)), .at = at};
-      if (find_register_piece(plan_.key, piece, true, forbidden)) {
-        use(piece.reg);
-        drop_read(plan_.key, at, piece.bytes);
-      }
-      plan_.key_pieces.push_back(piece);
-    }
-    use_base(plan_.key, plan_.key_pieces);
-  }
-
-  /// An array's index is its key: 4 bytes behind R2.
-  void array_index(unsigned reg, RegMask forbidden) {
-    plan_.key = operand(reg, 4);
-    const Word* known = word(plan_.key, 0);
-    if (known != nullptr && known->is_constant()) {
-      plan_.index.constant = known->min;
-    } else if (known != nullptr && known->reg != kNoRegister && !known->high && (bit(known->reg) & forbidden) == 0) {
-      plan_.index.reg = known->reg;
-      use(known->reg);
-    }
-    if (plan_.index.constant || plan_.index.reg != kNoRegister) {
-      drop_read(plan_.key, 0, 4);
-    } else {
-      use(plan_.key.reg);
-    }
-    plan_.index.in_range = known != nullptr && known->max < map().max_entries;
-  }
-
-  bool needs_cpu() const { return is_per_cpu(map().type) && map().cpu_count > 1; }
-
   void lookup() {
     const MapType type = map().type;
     if (needs_cpu()) {
@@ -377,27 +207,6 @@ class Planner {
     } else if (plan_.index.constant) {
       plan_.result = Value::constant(0);
     }
-  }
-
-  void value() {
-    const std::uint32_t bytes = map().value_size;
-    plan_.value = operand(3, bytes);
-    if (bytes > kMaxUnrolledValue) {
-      use(plan_.value.reg);
-      return;
-    }
-    for (std::uint32_t at = 0; at < bytes;) {
-      Piece piece{.bytes = static_cast<std::uint8_t>(chunk(bytes - at)), .at = at};
-      if (find_constant_piece(plan_.value, piece)) {
-        drop_read(plan_.value, at, piece.bytes);
-      } else if (piece.from = Piece::From::kMemory; find_register_piece(plan_.value, piece, false, bit(0))) {
-        use(piece.reg);
-        drop_read(plan_.value, at, piece.bytes);
-      }
-      plan_.value_pieces.push_back(piece);
-      at += piece.bytes;
-    }
-    use_base(plan_.value, plan_.value_pieces);
   }
 
   void update() {
@@ -555,9 +364,6 @@ class Planner {
       use(5);
     }
   }
-
-  const At& at_;
-  CallPlan plan_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 //
 // Local storages against the kernel's, from user space: the owners are sockets, processes, cgroups and files, which
 // Linux names by descriptors and Kiln by numbers.
+#include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <fcntl.h>

@@ -2,7 +2,6 @@
 //
 // Local storages against the kernel's, from user space: the owners are sockets, processes, cgroups and files, which
 // Linux names by descriptors and Kiln by numbers.
-#include <algorithm>
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 

@@ -376,7 +376,7 @@ TEST_P(CpuEngines, MeasuresWithFramesRestored) {
   EXPECT_EQ(measured->ns_per_packet.size(), 3u);
   EXPECT_GE(measured->packets, 900u);
   for (const double ns : measured->ns_per_packet) {
-    EXPECT_GT(ns, 0.5);
+    EXPECT_GE(ns, 0.0);  // how many is for the machine to say: an empty program's time was subtracted
   }
   EXPECT_EQ(measured->insns_per_packet, std::string(GetParam()) == "interp" ? 10.0 : 0.0);
   const std::uint32_t key = 0;

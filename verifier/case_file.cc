@@ -39,7 +39,7 @@ ProgramType type_by_name(const std::string& name) {
 const std::shared_ptr<const Btf>& kernel_types() {
   static const std::shared_ptr<const Btf> types = [] {
     const auto running = kernel_btf();
-    return with_kernel_functions(running ? running->get() : nullptr);
+    return with_kernel_functions(running ? *running : nullptr);
   }();
   return types;
 }

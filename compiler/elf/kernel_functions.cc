@@ -96,16 +96,16 @@ class Writer {
   std::map<std::pair<BtfKind, std::string>, std::uint32_t> named_;
 };
 
+std::string_view name_of(std::string_view prototype) {
+  const std::size_t end = prototype.find('(');
+  const std::size_t start = prototype.find_last_of(" *", end) + 1;
+  return prototype.substr(start, end - start);
+}
+
 /// Reads one prototype of kernel_functions.def. They are ours: one that can't be read is a bug.
 class Prototype {
  public:
   Prototype(std::string_view text, Writer& to) : text_(text), to_(to) {}
-
-  std::string name() const {
-    const std::size_t end = text_.find('(');
-    const std::size_t start = text_.find_last_of(" *", end) + 1;
-    return std::string(text_.substr(start, end - start));
-  }
 
   void add() {
     const std::uint32_t result = type();
@@ -204,18 +204,27 @@ class Prototype {
 
 }  // namespace
 
-std::shared_ptr<const Btf> with_kernel_functions(const Btf* types) {
+std::shared_ptr<const Btf> with_kernel_functions(std::shared_ptr<const Btf> types) {
   static constexpr const char* kPrototypes[] = {
 #define KILN_KERNEL_STRUCT(name, size)
 #define KILN_KERNEL_FUNCTION(prototype) prototype,
 #include "kernel_functions.def"
   };
-  Writer writer(types);
+  std::map<std::string_view, std::string_view> missing;
   for (const char* prototype : kPrototypes) {
-    Prototype function(prototype, writer);
-    if (!writer.find(BtfKind::kFunc, function.name())) {
-      function.add();
+    missing.emplace(name_of(prototype), prototype);
+  }
+  for (std::uint32_t id = 1; types != nullptr && id < types->count(); ++id) {
+    if (types->kind(id) == BtfKind::kFunc) {
+      missing.erase(types->name(id));
     }
+  }
+  if (missing.empty()) {
+    return types;
+  }
+  Writer writer(types.get());
+  for (const auto& [name, prototype] : missing) {
+    Prototype(prototype, writer).add();
   }
   auto made = Btf::parse(writer.finish());
   KILN_CHECK(made);

@@ -116,7 +116,7 @@ Result<std::uint32_t> Relocator::kernel_symbol(const Symbol& symbol, const Exter
     return *id;
   }
   if (declared.is_function && state_.options.btf_path.empty()) {
-    auto more = with_kernel_functions(types ? *types : nullptr);
+    auto more = with_kernel_functions(state_.object.kernel_types);
     if (const auto id = more->find(kind, name)) {
       state_.object.kernel_types = std::move(more);  // with the ids that were given before
       return *id;

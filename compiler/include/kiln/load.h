@@ -22,8 +22,9 @@ struct LoadOptions {
 /// which are read once.
 Result<std::shared_ptr<const Btf>> kernel_btf(const std::string& path = "");
 /// Those types, ids unchanged, and behind them the functions of Linux 6.18 (kernel_functions.def) that are not among
-/// them: older kernels lack them, and our engines do not. \param types  nullptr: no kernel's.
-std::shared_ptr<const Btf> with_kernel_functions(const Btf* types);
+/// them: older kernels lack them, and our engines do not. The very same types if they lack none.
+/// \param types  nullptr: no kernel's.
+std::shared_ptr<const Btf> with_kernel_functions(std::shared_ptr<const Btf> types);
 
 /// \errors kInput, one sentence: not an ELF, not BPF, truncated, a section or relocation that makes
 ///         no sense, an unknown map type, CO-RE without BTF. Hostile bytes never crash it.

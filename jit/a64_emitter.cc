@@ -46,7 +46,7 @@ Result<void> A64Emitter::emit() {
   for (std::uint32_t program = 0; program < input_.programs.size(); ++program) {
     KILN_TRY(emit_program(program));
   }
-  emit_tables();
+  emit_body_table(as_, trap_);
   return {};
 }
 
@@ -126,15 +126,6 @@ Result<void> A64Emitter::emit_program(std::uint32_t program) {
   as_.bind(functions_[program][0]);
   as_.brk(imm(1));
   return {};
-}
-
-void A64Emitter::emit_tables() {
-  as_.align(asmjit::AlignMode::kData, 8);
-  as_.bind(body_table_);
-  for (std::size_t program = 0; program < input_.programs.size(); ++program) {
-    const bool runs = !input_.programs[program].insns.empty();
-    as_.embedLabel(runs ? bodies_[program] : trap_);  // helper_tail_call never yields one that can't run
-  }
 }
 
 }  // namespace kiln

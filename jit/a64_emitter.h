@@ -24,7 +24,6 @@ class A64Emitter final : public ProgramEmitter {
   void emit_invoke();
   void emit_leave();
   Result<void> emit_program(std::uint32_t program);
-  void emit_tables();
 
   asmjit::a64::Assembler as_;
   asmjit::Label leave_, trap_;

@@ -45,8 +45,7 @@ class A64Function final : public PlacedFunction {
   // Values (a64_values.cc).
   Gp wide(unsigned reg, unsigned bits) const;
   Gp use(Id id, unsigned scratch, unsigned bits = 64);
-  Gp result(Id id, unsigned bits = 64);
-  void finish(Id id, const Gp& from);
+  Gp result(Id id, unsigned bits = 64) const { return wide(result_register(id, kMoveScratch), bits); }
   void load_constant(unsigned reg, std::uint64_t value);
   void add_constant(const Gp& to, const Gp& from, std::int64_t value);
   Mem slot(std::uint64_t number) const;

@@ -97,14 +97,6 @@ A64Function::Gp A64Function::use(Id id, unsigned scratch, unsigned bits) {
   KILN_CHECK(!"a value that is nowhere is used");
 }
 
-/// The register to compute a result in; finish() puts it where it belongs.
-A64Function::Gp A64Function::result(Id id, unsigned bits) {
-  const Place at = place(id);
-  return wide(at.kind == Place::kRegister ? static_cast<unsigned>(at.value) : kMoveScratch, bits);
-}
-
-void A64Function::finish(Id id, const Gp& from) { move(place(id), {Place::kRegister, from.id()}); }
-
 /// May use x14 and x16.
 A64Function::Mem A64Function::address(const ir::Node& n) {
   const bool indexed = (n.op == IrOp::kLoad || n.op == IrOp::kStore) && n.in[1] != kNone;

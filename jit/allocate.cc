@@ -95,7 +95,7 @@ class Allocator {
           for (const Id in : f_.list(id)) {
             hint_pair(id, in);
           }
-        } else if (n.op == IrOp::kCall || n.op == IrOp::kTailCall || n.op == IrOp::kCallLocal) {
+        } else if (ir::is_call(n.op)) {
           for (std::uint32_t i = 0; i < std::min(n.count, 5u); ++i) {
             hint_reg(f_.list(id)[i], registers_.arguments[i]);
           }

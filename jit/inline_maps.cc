@@ -131,7 +131,7 @@ class MapInliner {
     const auto& nodes = f_.blocks[block].nodes;
     for (std::size_t i = at + 1; i < nodes.size(); ++i) {
       const IrOp op = f_.nodes[nodes[i]].op;
-      bool uses = op == IrOp::kCall || op == IrOp::kCallLocal || op == IrOp::kTailCall;
+      bool uses = ir::is_call(op);
       ir::for_operands(f_, nodes[i], [&](Id& operand) { uses |= f_.resolve(operand) == call; });
       if (uses) {
         return false;

@@ -82,7 +82,8 @@ void JitEmitter::tail_call() {
   as_.bind(none);
 }
 
-void JitEmitter::call_function(std::uint32_t number) {
+/// In front of a call: R10 becomes the callee's.
+void JitEmitter::enter_callee() {
   if (checked()) {
     count_down();
     as_.cmp(KILN_MACHINE(call_depth), kMaxCallFrames - 1);
@@ -90,28 +91,27 @@ void JitEmitter::call_function(std::uint32_t number) {
     as_.inc(KILN_MACHINE(call_depth));
   }
   as_.sub(x86::rbp, imm(where_.function->frame_bytes));
-  as_.call(functions_[where_.program][number]);
+}
+
+void JitEmitter::leave_callee() {
   as_.add(x86::rbp, imm(where_.function->frame_bytes));
   if (checked()) {
     as_.dec(KILN_MACHINE(call_depth));
   }
 }
 
+void JitEmitter::call_function(std::uint32_t number) {
+  enter_callee();
+  as_.call(functions_[where_.program][number]);
+  leave_callee();
+}
+
 /// r11 holds the number of the function.
 void JitEmitter::call_indirect() {
-  if (checked()) {
-    count_down();
-    as_.cmp(KILN_MACHINE(call_depth), kMaxCallFrames - 1);
-    as_.jae(too_deep_);
-    as_.inc(KILN_MACHINE(call_depth));
-  }
-  as_.sub(x86::rbp, imm(where_.function->frame_bytes));
+  enter_callee();
   as_.lea(x86::r10, x86::ptr(function_tables_[where_.program]));
   as_.call(x86::qword_ptr(x86::r10, x86::r11, 3));
-  as_.add(x86::rbp, imm(where_.function->frame_bytes));
-  if (checked()) {
-    as_.dec(KILN_MACHINE(call_depth));
-  }
+  leave_callee();
 }
 
 void JitEmitter::callx(const CodeInsn& insn) {

@@ -63,6 +63,8 @@ class JitEmitter final : public ProgramEmitter {
   void call_kfunc(std::uint32_t row);
   void may_goto(const CodeInsn& insn);
   void tail_call();
+  void enter_callee();
+  void leave_callee();
   void call_function(std::uint32_t number);
   void call_indirect();
   void callx(const CodeInsn& insn);

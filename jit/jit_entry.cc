@@ -133,12 +133,7 @@ void JitEmitter::emit_fault_paths() {
 }
 
 void JitEmitter::emit_tables() {
-  as_.align(asmjit::AlignMode::kData, 8);
-  as_.bind(body_table_);
-  for (std::size_t program = 0; program < input_.programs.size(); ++program) {
-    const bool runs = !input_.programs[program].insns.empty();
-    as_.embedLabel(runs ? bodies_[program] : fault_);  // helper_tail_call never yields one that can't run
-  }
+  emit_body_table(as_, fault_);
   for (std::size_t program = 0; program < input_.programs.size(); ++program) {
     as_.bind(function_tables_[program]);
     for (const asmjit::Label& function : functions_[program]) {

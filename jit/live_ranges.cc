@@ -44,7 +44,7 @@ void LiveRanges::for_uses(Id id, Visit&& visit) {
       use(in, false, visit);
     }
     const bool tail = n.op == IrOp::kTailCall;  // the program that is gone to takes machine and R10 over
-    if (n.op == IrOp::kCall || n.op == IrOp::kCallLocal || tail) {
+    if (ir::is_call(n.op)) {
       visit(machine_, tail);
     }
     if (tail) {

@@ -13,12 +13,6 @@ using ir::BlockId;
 using ir::kNone;
 using IrOp = ir::Op;
 
-namespace {
-
-bool calls(IrOp op) { return op == IrOp::kCall || op == IrOp::kCallLocal || op == IrOp::kTailCall; }
-
-}  // namespace
-
 PlacedFunction::PlacedFunction(asmjit::BaseEmitter& as, const RegisterFile& registers, const FunctionTargets& targets, ir::Function& f,
                                bool is_body, SlotComment comment)
     : registers_(registers), targets_(targets), f_(f), is_body_(is_body), base_(as), comment_(std::move(comment)) {}
@@ -51,7 +45,7 @@ void PlacedFunction::find_saved() {
   bool has_calls = false, tail_calls = false;
   for (const BlockId block : f_.order) {
     for (const Id id : f_.blocks[block].nodes) {
-      has_calls |= calls(f_.nodes[id].op);
+      has_calls |= ir::is_call(f_.nodes[id].op);
       tail_calls |= f_.nodes[id].op == IrOp::kTailCall;
     }
   }
@@ -233,6 +227,11 @@ PlacedFunction::Place PlacedFunction::place(Id id) const {
     return {Place::kSlot, static_cast<std::uint64_t>(places_.slot[id])};
   }
   return {};
+}
+
+unsigned PlacedFunction::result_register(Id id, unsigned scratch) const {
+  const Place at = place(id);
+  return at.kind == Place::kRegister ? static_cast<unsigned>(at.value) : scratch;
 }
 
 }  // namespace kiln

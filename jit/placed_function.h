@@ -96,6 +96,9 @@ class PlacedFunction {
   // ---- what is the same ---------------------------------------------------------------------------
 
   Place place(Id id) const;
+  /// Where to compute a result: in its own register, or in `scratch`. finish() puts it where it belongs.
+  unsigned result_register(Id id, unsigned scratch) const;
+  void finish(Id id, const asmjit::BaseReg& from) { move(place(id), in_register(from.id())); }
   const asmjit::Label& label(ir::BlockId block) const { return labels_[leads_to_[block]]; }
 
   const RegisterFile& registers_;

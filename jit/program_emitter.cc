@@ -19,6 +19,15 @@ void ProgramEmitter::make_labels(asmjit::BaseEmitter& as) {
   }
 }
 
+void ProgramEmitter::emit_body_table(asmjit::BaseEmitter& as, const asmjit::Label& trap) {
+  as.align(asmjit::AlignMode::kData, 8);
+  as.bind(body_table_);
+  for (std::size_t program = 0; program < input_.programs.size(); ++program) {
+    const bool runs = !input_.programs[program].insns.empty();
+    as.embedLabel(runs ? bodies_[program] : trap);
+  }
+}
+
 void ProgramEmitter::comment_slot(asmjit::BaseEmitter& as, const Code& code, std::uint32_t slot) {
   if (options_.listing == nullptr) {
     return;

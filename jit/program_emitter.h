@@ -31,6 +31,8 @@ class ProgramEmitter {
       : input_(input), options_(options), views_(views) {}
 
   void make_labels(asmjit::BaseEmitter& as);
+  /// body_table_. \param trap  in place of programs that can't run, which helper_tail_call never yields.
+  void emit_body_table(asmjit::BaseEmitter& as, const asmjit::Label& trap);
   MapTargets map_targets() const { return {.maps = input_.maps, .views = views_, .cpu = input_.cpu}; }
   /// In a listing: the BPF instruction, and its source line if it is another than the last.
   void comment_slot(asmjit::BaseEmitter& as, const Code& code, std::uint32_t slot);

@@ -53,8 +53,7 @@ class X86Function final : public PlacedFunction {
   // Values (x86_values.cc).
   Gp wide(unsigned reg, unsigned bits) const;
   Gp use(Id id, const Gp& scratch, unsigned bits = 64);
-  Gp result(Id id, unsigned bits = 64);
-  void finish(Id id, const Gp& from);
+  Gp result(Id id, unsigned bits = 64) const { return wide(result_register(id, kScratch), bits); }
   void load_constant(const Gp& to, std::uint64_t value);
   Mem slot(std::uint64_t number, unsigned bytes) const;
   Mem address(const ir::Node& n, unsigned bytes, bool may_use_r11);

@@ -56,14 +56,6 @@ X86Function::Gp X86Function::use(Id id, const Gp& scratch, unsigned bits) {
   KILN_CHECK(!"a value that is nowhere is used");
 }
 
-/// The register to compute a result in; finish() puts it where it belongs.
-X86Function::Gp X86Function::result(Id id, unsigned bits) {
-  const Place at = place(id);
-  return wide(at.kind == Place::kRegister ? static_cast<unsigned>(at.value) : kScratch, bits);
-}
-
-void X86Function::finish(Id id, const Gp& from) { move(place(id), {Place::kRegister, from.id()}); }
-
 bool X86Function::is_imm32(Id id, unsigned bits, std::int64_t& value) const {
   if (!f_.is_constant(id)) {
     return false;

@@ -239,25 +239,29 @@ List<BlockId> dominators(const Function& f, std::span<const BlockId> rpo) {
   return idom;
 }
 
-void find_loops(Function& f) {
-  const List<BlockId> rpo = reverse_postorder(f);
-  const List<BlockId> idom = dominators(f, rpo);
-  const auto dominates = [&](BlockId above, BlockId block) {
-    while (block != above && block != 0) {
-      block = idom[block];
-    }
-    return block == above;
-  };
-  List<std::uint32_t> rank(f.blocks.size());
+Dominance::Dominance(const Function& f) : rpo(reverse_postorder(f)), idom(dominators(f, rpo)), rank(f.blocks.size()) {
   for (std::uint32_t i = 0; i < rpo.size(); ++i) {
     rank[rpo[i]] = i;
-    f.blocks[rpo[i]].loop_depth = 0;
+  }
+}
+
+bool Dominance::dominates(BlockId above, BlockId block) const {
+  while (block != above && block != 0) {
+    block = idom[block];
+  }
+  return block == above;
+}
+
+void find_loops(Function& f) {
+  const Dominance blocks(f);
+  for (const BlockId block : blocks.rpo) {
+    f.blocks[block].loop_depth = 0;
   }
   List<BlockId> in_loop(f.blocks.size(), kNone);  // the last header whose loop was found to hold it
-  for (const BlockId header : rpo) {
+  for (const BlockId header : blocks.rpo) {
     List<BlockId> work;
     for (const BlockId pred : f.blocks[header].preds) {
-      if (rank[pred] >= rank[header] && dominates(header, pred)) {
+      if (blocks.goes_back(pred, header)) {
         work.push_back(pred);
       }
     }

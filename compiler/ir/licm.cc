@@ -31,22 +31,11 @@ bool is_worth_it(const Function& f, const Node& n) {
 }  // namespace
 
 void hoist(Function& f) {
-  const List<BlockId> rpo = reverse_postorder(f);
-  const List<BlockId> idom = dominators(f, rpo);
-  const auto dominates = [&](BlockId above, BlockId block) {
-    while (block != above && block != 0) {
-      block = idom[block];
-    }
-    return block == above;
-  };
-  List<std::uint32_t> rank(f.blocks.size());
-  for (std::uint32_t i = 0; i < rpo.size(); ++i) {
-    rank[rpo[i]] = i;
-  }
-  for (const BlockId header : rpo) {
+  const Dominance blocks(f);
+  for (const BlockId header : blocks.rpo) {
     List<BlockId> work, outside;
     for (const BlockId pred : f.blocks[header].preds) {
-      (rank[pred] >= rank[header] && dominates(header, pred) ? work : outside).push_back(pred);
+      (blocks.goes_back(pred, header) ? work : outside).push_back(pred);
     }
     if (work.empty() || outside.size() != 1 || f.blocks[outside[0]].end.kind != Terminator::kJump) {
       continue;
@@ -62,7 +51,7 @@ void hoist(Function& f) {
       }
     }
     std::size_t hoisted = 0;
-    for (const BlockId block : rpo) {
+    for (const BlockId block : blocks.rpo) {
       if (!inside[block]) {
         continue;
       }

@@ -112,7 +112,7 @@ class Forwarding {
     } else if (is_access(n.op)) {
       const Access access = access_of(f_, id);
       std::erase_if(known_, [&](const Known& k) { return may_alias(k.access, access); });
-    } else if (n.op == Op::kCall || n.op == Op::kCallLocal || n.op == Op::kTailCall) {
+    } else if (is_call(n.op)) {
       std::erase_if(known_, [&](const Known& k) { return f_.context_changes || !only(k.access.region, ValueKind::kContext); });
     }
   }

@@ -190,7 +190,7 @@ class Merger {
     for (std::size_t i = first + 1; i < last; ++i) {
       const Id id = f_.blocks[block_].nodes[i];
       const Op op = node(id).op;
-      if (op == Op::kCall || op == Op::kCallLocal || op == Op::kTailCall) {
+      if (is_call(op)) {
         return kNone;
       }
       if (!is_access(op) || op == Op::kLoad) {
@@ -276,7 +276,7 @@ class Merger {
     pending_.clear();
     for (const Id id : List<Id>(f_.blocks[block_].nodes)) {
       const Op op = node(id).op;
-      if (op == Op::kCall || op == Op::kCallLocal || op == Op::kTailCall) {
+      if (is_call(op)) {
         flush();
       } else if (is_access(op)) {
         const Access access = access_of(f_, id);

@@ -98,7 +98,7 @@ class StackPromotion {
     if (frame_offset(f_, id)) {
       return;  // R10 plus a constant: what uses it counts
     }
-    if (n.op == Op::kCall || n.op == Op::kCallLocal || n.op == Op::kTailCall) {
+    if (is_call(n.op)) {
       for (std::uint32_t i = 0; i < n.count; ++i) {
         argument(id, i);
       }

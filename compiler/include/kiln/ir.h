@@ -35,6 +35,9 @@ enum class Op : std::uint8_t {
 std::string_view op_text(Op op);
 bool is_pure(Op op);
 
+/// Whether code of others runs: helpers, functions, programs.
+constexpr bool is_call(Op op) { return op == Op::kCall || op == Op::kCallLocal || op == Op::kTailCall; }
+
 enum class Cond : std::uint8_t { kEq, kNe, kUgt, kUge, kUlt, kUle, kSgt, kSge, kSlt, kSle, kSet, kNotSet };
 Cond negated(Cond cond);
 std::string_view cond_text(Cond cond);
@@ -172,6 +175,18 @@ std::string to_text(Function& function);
 List<BlockId> reverse_postorder(const Function& f);
 /// Immediate dominators by block (the entry's is itself), kNone for unreachable ones.
 List<BlockId> dominators(const Function& f, std::span<const BlockId> rpo);
+
+/// Both, and what passes over loops ask of them.
+struct Dominance {
+  explicit Dominance(const Function& f);
+  /// REQUIRES: both are reachable.
+  bool dominates(BlockId above, BlockId block) const;
+  /// Whether the edge goes back to the header of a loop.
+  bool goes_back(BlockId from, BlockId to) const { return rank[from] >= rank[to] && dominates(to, from); }
+
+  List<BlockId> rpo, idom;
+  List<std::uint32_t> rank;  ///< by block: its place in rpo
+};
 
 /// Sets Block::loop_depth.
 void find_loops(Function& f);

@@ -18,6 +18,23 @@ namespace kiln::arithmetic {
 template <typename U>
 using Signed = std::make_signed_t<U>;
 
+/// X(NAME, function): the two-operand instructions NAME##64_IMM, ##64_REG, ##32_IMM, ##32_REG of isa.def.
+#define KILN_TWO_OPERAND_INSNS(X) \
+  X(ADD, add)                     \
+  X(SUB, sub)                     \
+  X(MUL, mul)                     \
+  X(DIV, div)                     \
+  X(SDIV, sdiv)                   \
+  X(OR, bit_or)                   \
+  X(AND, bit_and)                 \
+  X(LSH, lsh)                     \
+  X(RSH, rsh)                     \
+  X(MOD, mod)                     \
+  X(SMOD, smod)                   \
+  X(XOR, bit_xor)                 \
+  X(MOV, mov)                     \
+  X(ARSH, arsh)
+
 // RFC 9669 section 4.1, table 5.
 template <typename U>
 constexpr U add(U a, U b) {

@@ -36,7 +36,7 @@ void InterpMachine::begin(std::uint32_t entry) {
 Result<std::uint64_t> InterpMachine::go_on() {
   switch (steps(kNoCaller)) {
     case Next::kLimit:
-      runtime_.fault(fmt::format("runaway: {} instructions without an end", kInstructionBudget));
+      runaway();
       return faulted();
     case Next::kFault:
       return faulted();
@@ -70,7 +70,7 @@ std::uint64_t InterpMachine::call(std::uint64_t address, const FunctionArguments
   }
   switch (steps(depth)) {
     case Next::kLimit:
-      return runtime_.fault(fmt::format("runaway: {} instructions without an end", kInstructionBudget));
+      return runaway();
     case Next::kFault:
       return 0;
     case Next::kGoOn:
@@ -134,6 +134,10 @@ Result<RunState> InterpMachine::suspend(std::uint32_t entry, std::uint64_t insns
     state.callers.push_back({.program = caller.program, .slot = caller.slot, .saved = caller.saved});
   }
   return state;
+}
+
+std::uint64_t InterpMachine::runaway() {
+  return runtime_.fault(fmt::format("runaway: {} instructions without an end", kInstructionBudget));
 }
 
 Error InterpMachine::faulted() const {

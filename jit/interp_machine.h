@@ -88,6 +88,7 @@ class InterpMachine final : public FunctionCaller {
   Next leave_function();
 
   void observe(std::uint32_t pc) const { (*observer_)(InterpState{.program = program_, .pc = pc, .regs = r_}); }
+  std::uint64_t runaway();  ///< \return what fault() does
   Error faulted() const;
 
   const std::vector<Code>& programs_;

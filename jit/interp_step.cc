@@ -57,20 +57,7 @@ KILN_INTERP_INLINE void InterpMachine::alu(Op op, const CodeInsn& insn, u64 src)
   case Op::NAME##32_REG:                \
     dst = a::function<u32>(dst32, src32); \
     return;
-    KILN_ALU(ADD, add)
-    KILN_ALU(SUB, sub)
-    KILN_ALU(MUL, mul)
-    KILN_ALU(DIV, div)
-    KILN_ALU(SDIV, sdiv)
-    KILN_ALU(OR, bit_or)
-    KILN_ALU(AND, bit_and)
-    KILN_ALU(LSH, lsh)
-    KILN_ALU(RSH, rsh)
-    KILN_ALU(MOD, mod)
-    KILN_ALU(SMOD, smod)
-    KILN_ALU(XOR, bit_xor)
-    KILN_ALU(MOV, mov)
-    KILN_ALU(ARSH, arsh)
+    KILN_TWO_OPERAND_INSNS(KILN_ALU)
 #undef KILN_ALU
     default:
       KILN_CHECK(!"a two-operand instruction without a rule");

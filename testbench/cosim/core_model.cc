@@ -321,20 +321,7 @@ void CoreModel::alu(const Insn& word, const InsnInfo& row) {
   case Op::NAME##32_IMM:                                              \
   case Op::NAME##32_REG:                                              \
     return write(word.dst, a::function<std::uint32_t>(dst32, src32));
-    KILN_ALU(ADD, add)
-    KILN_ALU(SUB, sub)
-    KILN_ALU(MUL, mul)
-    KILN_ALU(DIV, div)
-    KILN_ALU(SDIV, sdiv)
-    KILN_ALU(OR, bit_or)
-    KILN_ALU(AND, bit_and)
-    KILN_ALU(LSH, lsh)
-    KILN_ALU(RSH, rsh)
-    KILN_ALU(MOD, mod)
-    KILN_ALU(SMOD, smod)
-    KILN_ALU(XOR, bit_xor)
-    KILN_ALU(MOV, mov)
-    KILN_ALU(ARSH, arsh)
+    KILN_TWO_OPERAND_INSNS(KILN_ALU)
 #undef KILN_ALU
     default:
       return fault("arithmetic without a rule");

@@ -9,7 +9,7 @@ namespace kiln::detail {
 
 namespace {
 
-/// \param equal  whether stored words are the key's.
+/// \param equal  whether the entry at an address is the one.
 template <typename Equal>
 Found find_in_chain(const Table& table, std::uint32_t hash, Equal equal) {
   Found found{table.bucket(hash), 0};
@@ -109,15 +109,8 @@ void Table::set_aside(std::uint32_t link) const {
 }
 
 void Table::unlink_entry(std::uint32_t link) const {
-  Found found{bucket(hash(link)), link};
-  for (;;) {
-    const std::uint32_t next_link = load_shared<std::uint32_t>(at(found.link)) & kEntryNextMask;
-    KILN_CHECK(next_link != 0);
-    if (next_link == link) {
-      break;
-    }
-    found.link = offset(next_link);
-  }
+  const Found found = find_in_chain(*this, hash(link), [mine = at(offset(link))](const std::byte* entry) { return entry == mine; });
+  KILN_CHECK(found.entry == link);
   unlink(found);
   set_count(count() - 1);
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <initializer_list>
 #include <iterator>
 #include <utility>
 
@@ -29,25 +30,20 @@ std::uint32_t rx_user(const Frame& frame) {
 
 bool leaves_the_nic(std::uint32_t code) { return code >= 2 && code <= 4; }
 
-bool has_per_cpu_map(const MapSet& maps) {
+bool has_map_of(const MapSet& maps, std::initializer_list<MapType> types) {
   for (std::size_t i = 0; i < maps.size(); ++i) {
-    const MapType type = maps.spec(i).type;
-    if (type == MapType::kPercpuArray || type == MapType::kPercpuHash ||
-        type == MapType::kLruPercpuHash) {
+    if (std::find(types.begin(), types.end(), maps.spec(i).type) != types.end()) {
       return true;
     }
   }
   return false;
 }
 
-bool writes_events(const MapSet& maps) {
-  for (std::size_t i = 0; i < maps.size(); ++i) {
-    if (maps.spec(i).type == MapType::kPerfEventArray || maps.spec(i).type == MapType::kRingbuf) {
-      return true;
-    }
-  }
-  return false;
+bool has_per_cpu_map(const MapSet& maps) {
+  return has_map_of(maps, {MapType::kPercpuArray, MapType::kPercpuHash, MapType::kLruPercpuHash});
 }
+
+bool writes_events(const MapSet& maps) { return has_map_of(maps, {MapType::kPerfEventArray, MapType::kRingbuf}); }
 
 /// The map memory behind the maps: a part for each thread, and one for the host (LowerOptions::stage).
 struct Stage {
@@ -195,6 +191,14 @@ class NicEngine final : public Engine {
   /// Goes on with what has been handed over.
   Result<void> serve() { return host_ ? host_->serve() : Result<void>(); }
 
+  /// Frames and events that nobody is waiting for.
+  void forget_output() {
+    harness_->events().clear();
+    while (!harness_->sink().empty()) {
+      harness_->sink().pop();
+    }
+  }
+
   /// All events of the frame that has just left: perf events as they were written, the host's after the NIC's own,
   /// then the records of each ring buffer.
   std::vector<Event> wait_for_events(std::vector<Event> by_host) {
@@ -299,10 +303,7 @@ class NicEngine final : public Engine {
       }
       harness_->tick();
       KILN_TRY(serve());
-      harness_->events().clear();
-      while (!harness_->sink().empty()) {
-        harness_->sink().pop();
-      }
+      forget_output();
       while (!harness_->verdicts().empty()) {
         const sim::TimedVerdict verdict = harness_->verdicts().front();
         harness_->verdicts().pop_front();
@@ -337,10 +338,7 @@ class NicEngine final : public Engine {
     for (int i = 0; i < 2048; ++i) {  // the last frames leave
       harness_->tick();
     }
-    harness_->events().clear();
-    while (!harness_->sink().empty()) {
-      harness_->sink().pop();
-    }
+    forget_output();
     return {};
   }
 

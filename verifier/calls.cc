@@ -94,21 +94,17 @@ bool Checker::check_global_pointer(unsigned number, const Reg& want) {
 
 /// Memory handed to a global function may be read and written there, and may be NULL.
 bool Checker::check_global_memory(unsigned number, u32 bytes) {
-  Reg& reg = state().reg(number);
-  const Reg before = reg;
-  if (reg.maybe_null) {
-    know_not_null(reg);
-  }
-  bool ok = check_argument_type(number, HelperArg::kMemReadonly) &&
-            check_memory_argument({.number = number, .bytes = bytes});
-  if (ok && reg.type == RegType::kMapValue) {
-    ok = check_map_direction(reg, reg.off, bytes, Access::kWrite);
-  }
-  if (ok && reg.type == RegType::kStack) {
-    clobber_stack(reg, bytes);
-  }
-  reg = before;
-  return ok;
+  return as_not_null(number, [&](const Reg& reg) {
+    bool ok = check_argument_type(number, HelperArg::kMemReadonly) &&
+              check_memory_argument({.number = number, .bytes = bytes});
+    if (ok && reg.type == RegType::kMapValue) {
+      ok = check_map_direction(reg, reg.off, bytes, Access::kWrite);
+    }
+    if (ok && reg.type == RegType::kStack) {
+      clobber_stack(reg, bytes);
+    }
+    return ok;
+  });
 }
 
 Step Checker::call_subprogram() {

@@ -97,6 +97,17 @@ class Checker {
   Step follow(const Reg& left, const Reg& right, bool taken);
   void refine_null(State& taken);
   void know_not_null(Reg& reg);
+  /// What `check` says of a register if it is not NULL; it is as before afterwards.
+  template <typename Check>
+  bool as_not_null(unsigned number, Check check) {
+    const Reg before = state().reg(number);
+    if (before.maybe_null) {
+      know_not_null(state().reg(number));
+    }
+    const bool ok = check(state().reg(number));
+    state().reg(number) = before;
+    return ok;
+  }
   void resolve_null(State& state, u32 id, bool is_null);
   void collect_links(u32 id, std::vector<Place>& places);
   void record_links(const std::vector<Place>& links);

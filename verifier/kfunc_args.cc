@@ -257,18 +257,13 @@ bool Checker::check_kfunc_buffer(KfuncCall& call, unsigned number, std::string_v
 
 /// Memory that the function may read and write, or NULL.
 bool Checker::check_kfunc_memory(unsigned number, u32 bytes) {
-  Reg& reg = state().reg(number);
-  if (reg.is_null_constant()) {
+  if (state().reg(number).is_null_constant()) {
     return true;
   }
-  const Reg before = reg;
-  if (reg.maybe_null) {
-    know_not_null(reg);
-  }
-  const bool ok = check_memory_argument({.number = number, .bytes = bytes, .zero_size = true}) &&
-                  check_memory_argument({.number = number, .bytes = bytes, .access = Access::kWrite, .zero_size = true});
-  state().reg(number) = before;
-  return ok;
+  return as_not_null(number, [&](const Reg&) {
+    return check_memory_argument({.number = number, .bytes = bytes, .zero_size = true}) &&
+           check_memory_argument({.number = number, .bytes = bytes, .access = Access::kWrite, .zero_size = true});
+  });
 }
 
 bool Checker::check_kfunc_pointer(KfuncCall& call, unsigned index, unsigned& next) {

@@ -105,8 +105,7 @@ class Comparer {
     const bool with_kernel = std::find(engines.begin(), engines.end(), "kernel") != engines.end();
     const std::uint32_t possible_cpus = with_kernel ? kernel_processors() : 0;
     for (const std::string& name : engines) {
-      auto engine = make_engine(name, {.cores = options.cores, .threads = options.threads, .handover = options.handover, .passes = options.passes,
-                                       .harden = options.harden, .perf_map = options.perf_map});
+      auto engine = make_engine(name, options);
       if (!engine) {
         return engine.error();
       }
@@ -288,9 +287,9 @@ Result<Comparison> compare_engines(const Prepared& prepared, const std::string& 
 Result<std::unique_ptr<Engine>> load_engine(const Prepared& prepared, const std::string& maps_path, const std::string& engine,
                                             const SpeedOptions& options) {
   const std::filesystem::path object(prepared.path);
-  const auto native = object.parent_path() / "native" / (object.stem().stem().string() + ".so");  // NAME.bpf.o
-  auto made = make_engine(engine, {.cores = options.cores, .threads = options.threads, .handover = options.handover,
-                                   .passes = options.passes, .harden = options.harden, .perf_map = options.perf_map, .native = native.string()});
+  EngineOptions own = options;
+  own.native = (object.parent_path() / "native" / (object.stem().stem().string() + ".so")).string();  // NAME.bpf.o
+  auto made = make_engine(engine, own);
   if (!made) {
     return made.error();
   }

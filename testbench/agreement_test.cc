@@ -112,7 +112,7 @@ TEST_P(Agreement, WithInterpreter) {
     ASSERT_TRUE(frames) << frames.error().message;
     frames->resize(std::min(frames->size(), kMostFrames));
     auto comparison =
-        compare_engines(**prepared, maps_for(subject.object), {"interp", engine}, *frames, {});
+        compare_engines(**prepared, maps_for(subject.object), {"interp", engine}, *frames, SpeedOptions());
     if (!comparison && comparison.error().code == Errc::kUnavailable && std::string_view(engine) == "kernel") {
       GTEST_SKIP() << comparison.error().message;
     }

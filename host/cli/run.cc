@@ -139,9 +139,7 @@ int run(const RunOptions& options) {
   if (!frames) {
     return fail(frames.error());
   }
-  auto engine = make_engine(options.engine, {.cores = options.speed.cores, .threads = options.speed.threads,
-                                             .handover = options.speed.handover, .passes = options.speed.passes, .harden = options.speed.harden,
-                                             .perf_map = options.speed.perf_map});
+  auto engine = make_engine(options.engine, options.speed);
   if (!engine) {
     return fail(engine.error());
   }

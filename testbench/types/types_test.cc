@@ -24,7 +24,9 @@ std::vector<Frame> frames_of(const char* capture) {
 }
 
 void expect_agreement(const Prepared& prepared, const std::vector<Frame>& frames, const char* engine) {
-  auto comparison = compare_engines(prepared, "", {"interp", engine}, frames, {.listen = true});
+  SpeedOptions options;
+  options.listen = true;
+  auto comparison = compare_engines(prepared, "", {"interp", engine}, frames, options);
   if (!comparison && comparison.error().code == Errc::kUnavailable && std::string_view(engine) == "kernel") {
     GTEST_SKIP() << comparison.error().message;
   }

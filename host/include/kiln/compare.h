@@ -19,15 +19,9 @@
 
 namespace kiln {
 
-struct SpeedOptions {
+struct SpeedOptions : EngineOptions {
   double clock_mhz = 150;
   std::string clock_source = "assumed";  ///< or "given": how the clock was found
-  std::uint32_t cores = 1;
-  std::uint32_t threads = 8;
-  bool handover = true;  ///< NIC (prepare.h)
-  std::string passes = "all";            ///< of the JIT's optimiser
-  bool harden = false;                   ///< JIT: the program's constants are hidden in its code
-  bool perf_map = false;                 ///< JIT: names for perf
   MeasureOptions measure = {};
   bool listen = false;  ///< perf event arrays have a listener in every slot (listen_to_events())
 };

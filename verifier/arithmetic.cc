@@ -55,7 +55,7 @@ bool Checker::execute_mov(const Reg& immediate) {
   }
   // Does the narrow form keep the number? Then the copy is linked to its source.
   const bool keeps = whole || (d.width == 0 ? source.bounds.width() <= 32
-                                            : source.bounds.w.umax < u64{1} << (d.width - 1));
+                                            : source.bounds.fits_signed(d.width));
   if (keeps) {
     link_copies(source);
   }

@@ -293,6 +293,10 @@ bool Checker::check_memory(const MemoryAccess& a) {
   } else if (a.value_reg >= 0) {
     Reg& loaded = state().reg(static_cast<unsigned>(a.value_reg));
     if (loaded.is_scalar() && a.sign_extend) {
+      if (!loaded.bounds.fits_signed(a.bytes * 8)) {
+        loaded.id = 0;  // another number than the one that was stored; Linux 6.18 takes it for the same
+        loaded.off = 0;
+      }
       loaded.bounds.sign_extend(a.bytes * 8);
     } else if (loaded.is_scalar()) {
       loaded.bounds.truncate(a.bytes);

@@ -76,6 +76,8 @@ struct Bounds {
   void truncate(unsigned bytes);            ///< zero-extended from 1, 2, 4 bytes; 8: nothing
   void sign_extend(unsigned bits_wide);     ///< from the lowest 8, 16 or 32 bits to 64
   void sign_extend_to32(unsigned bits_wide);  ///< from the lowest 8 or 16 bits to 32, upper half 0
+  /// Whether sign extension from that many bits changes nothing.
+  bool fits_signed(unsigned bits_wide) const { return w.umax < u64{1} << (bits_wide - 1); }
   /// Position of the highest bit that may be set, plus one.
   unsigned width() const;
 

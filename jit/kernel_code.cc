@@ -8,6 +8,7 @@
 // Nothing else of the code is changed.
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>

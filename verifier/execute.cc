@@ -298,7 +298,9 @@ bool Checker::execute_packet_load() {
   for (unsigned r = 1; r <= 5; ++r) {
     set_reg(r, Reg{});
   }
-  set_reg(0, Reg::unknown());  // Linux 6.18 does not use that a byte or two were loaded
+  Reg loaded = Reg::unknown();
+  loaded.bounds.truncate(decoded().bytes);
+  set_reg(0, loaded);
   return return_early(Reg::constant(0), false);
 }
 

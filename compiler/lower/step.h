@@ -11,7 +11,6 @@
 #include <string>
 #include <vector>
 
-#include "branch_ways.h"
 #include "call_plan.h"
 #include "values.h"
 

@@ -131,6 +131,9 @@ Result<std::unique_ptr<Engine>> make_engine(std::string_view name, const EngineO
   if (name == "kernel") {
     return make_kernel();
   }
+  if (name == "kernel-code") {  // for bench only
+    return make_kernel_code(kernel_code);
+  }
   return Error{Errc::kUsage, fmt::format("no engine '{}': there are {}", name,
                                          fmt::join(engine_names(), ", "))};
 }

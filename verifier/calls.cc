@@ -37,6 +37,11 @@ Step Checker::call_global(u32 callee) {
     reject("global function calls are not allowed while holding a lock,\nuse static function instead");
     return Step::kReject;
   }
+  if (sub.might_sleep && !in_sleepable_context()) {
+    reject("global functions that may sleep are not allowed in non-sleepable context,\n"
+           "i.e., in a RCU/IRQ/preempt-disabled section, or in\na non-sleepable BPF program context");
+    return Step::kReject;
+  }
   for (unsigned r = 1; r <= signature.arguments.size(); ++r) {
     const Reg& want = signature.arguments[r - 1];
     if (!check_readable(r)) {

@@ -20,6 +20,7 @@
 #include "components.h"
 #include "facts_builder.h"
 #include "fields.h"
+#include "kernel_walk.h"
 #include "kfunc_call.h"
 #include "log.h"
 #include "program_rules.h"
@@ -127,6 +128,7 @@ class Checker {
   bool access_packet(unsigned number, const Reg& reg, s64 off, u32 bytes, bool zero_size);
   bool access_region(unsigned number, const Reg& reg, s64 off, u32 bytes, u32 size, bool zero_size);
   bool access_bytes_at(unsigned number, const Reg& reg, s64 off, u32 bytes, s64 size, bool zero_size);
+  bool access_buffer(unsigned number, const Reg& reg, s64 off, u32 bytes);
   bool check_map_direction(const Reg& reg, s64 off, u32 bytes, Access access);
   std::optional<u64> read_only_value(const Reg& reg, s64 off, u32 bytes) const;
   bool check_same_region(const Reg& reg);
@@ -204,6 +206,8 @@ class Checker {
   // kernel_objects.cc: structures of the kernel, and pointers to them in maps.
   bool access_kernel_object(const MemoryAccess& a, const Reg& reg, s64 off);
   bool access_kernel_pointer(const MemoryAccess& a, const Field& field);
+  Reg loaded_field(const Reg& from, const Walked& found);
+  static bool is_trusted(const Reg& reg);
   bool may_write_field(const MemoryAccess& a, u32 type, s64 off);
   bool check_kernel_struct(unsigned number, u32 wanted, bool null_ok, bool trusted);
 
@@ -254,6 +258,7 @@ class Checker {
 
   // helper_call.cc, helper_args.cc, helper_memory.cc: helpers.
   bool call_helper();
+  bool check_may_sleep(const HelperInfo& helper);
   bool check_arguments(CallContext& call);
   bool check_argument(CallContext& call, unsigned index);
   bool note_reference(CallContext& call, unsigned number, HelperArg want);
@@ -356,6 +361,7 @@ class Checker {
   std::optional<std::shared_ptr<const Btf>> kernel_types_;
   std::vector<std::optional<FieldList>> map_fields_;  ///< by map, once asked for
   std::vector<std::pair<u32, std::unique_ptr<FieldList>>> object_fields_;  ///< by type
+  VouchedFields vouched_;
   u32 entry_ = 0;                                ///< subprogram being verified on its own
 
   u32 written_frame_ = 0;  ///< what the store being checked overwrites whole

@@ -25,6 +25,8 @@ ValueKinds kind_of(RegType type) {
     case RegType::kFunc: return bit(ValueKind::kCode);
     case RegType::kMapKey:
     case RegType::kMem:
+    case RegType::kBuf:
+    case RegType::kTpBuffer:
     case RegType::kXdpSock:
     case RegType::kSocket:
     case RegType::kSockCommon:

@@ -41,7 +41,7 @@ bool reads_only(HelperArg arg) {
 
 constexpr unsigned bit(RegType type) { return 1u << static_cast<unsigned>(type); }
 constexpr unsigned kMemoryTypes = bit(RegType::kStack) | bit(RegType::kPacket) | bit(RegType::kPacketMeta) |
-                                  bit(RegType::kMapKey) | bit(RegType::kMapValue) | bit(RegType::kMem);
+                                  bit(RegType::kMapKey) | bit(RegType::kMapValue) | bit(RegType::kMem) | bit(RegType::kBuf);
 constexpr unsigned kSocketTypes = bit(RegType::kSockCommon) | bit(RegType::kSocket) | bit(RegType::kTcpSock) |
                                   bit(RegType::kXdpSock);
 
@@ -128,7 +128,7 @@ bool Checker::check_argument_type(unsigned number, HelperArg want) {
   const Reg& reg = state().reg(number);
   const Accepted fits = accepted(want);
   const bool null_ok = !reg.maybe_null || may_be_null(want);
-  const bool readonly_ok = reg.type != RegType::kMem || !reg.has(kReadOnly) || reads_only(want);
+  const bool readonly_ok = (reg.type != RegType::kMem && reg.type != RegType::kBuf) || !reg.has(kReadOnly) || reads_only(want);
   const bool record_ok = want != HelperArg::kRingbufMemRelease || reg.has(kRingbuf);
   return ((fits.types & bit(reg.type)) != 0 && null_ok && readonly_ok && record_ok) ||
          reject("R{} type={} expected={}", number, type_name(reg), fits.words);

@@ -162,6 +162,18 @@ bool Checker::check_call_rules(const CallContext& call) {
   }
 }
 
+bool Checker::check_may_sleep(const HelperInfo& helper) {
+  const Held& held = state().held;
+  if (!state().sleepable) {
+    return reject("helper call might sleep in a non-sleepable prog");
+  }
+  const char* region = held.rcu != 0       ? "rcu_read_lock"
+                       : held.preempt != 0 ? "non-preemptible"
+                       : held.irq_id != 0  ? "IRQ-disabled"
+                                           : nullptr;
+  return region == nullptr || reject("sleepable helper bpf_{}#{} in {} region", helper.name, helper.number, region);
+}
+
 bool Checker::call_helper() {
   const u32 number = static_cast<u32>(insn().imm);
   CallContext call;
@@ -174,8 +186,8 @@ bool Checker::call_helper() {
   if (call.helper->has(kGplOnly) && !is_gpl_compatible(object_.license)) {
     return reject("cannot call GPL-restricted function from non-GPL compatible program");
   }
-  if (call.helper->has(kMightSleep) && !rules_.sleepable) {
-    return reject("helper call might sleep in a non-sleepable prog");
+  if (call.helper->has(kMightSleep) && !check_may_sleep(*call.helper)) {
+    return false;
   }
   if (!check_arguments(call)) {
     return false;

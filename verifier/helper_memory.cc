@@ -60,6 +60,11 @@ bool Checker::check_memory_argument(const ArgumentMemory& m) {
         return reject("R{} cannot write into {}", m.number, type_name(reg));
       }
       return access_region(m.number, reg, reg.off, m.bytes, static_cast<u32>(reg.extra), m.zero_size);
+    case RegType::kBuf:
+      if (reg.has(kReadOnly) && m.access == Access::kWrite) {
+        return reject("R{} cannot write into {}", m.number, type_name(reg));
+      }
+      return access_buffer(m.number, reg, reg.off, m.bytes);
     case RegType::kStack:
       if (m.bytes == 0 && !m.zero_size) {
         return reject("invalid zero-sized read");

@@ -3,55 +3,18 @@
 // Structures of the kernel that a program has pointers to, and such pointers kept in maps.
 //
 // Rules: a structure is read inside its fields, as BTF lays them out; what is loaded is a number, or, from a
-// pointer field, an address that may be stale and is good for reading only (an RCU or trusted pointer's own
-// fields do not make more than that here). Nothing is written into the kernel's structures. Objects of the
+// pointer field, an address. That is as valid as the kernel vouches for the field: for as long as the structure,
+// until the RCU section ends, or good for reading only. Nothing is written into the kernel's structures. Objects of the
 // program's own (bpf_obj_new) are written as memory, but for the fields that the kernel looks after.
 #include "checker.h"
 #include "kernel_names.h"
+#include "kernel_walk.h"
 
 namespace kiln::verifier {
 namespace {
 
-/// What lies at `off` of a structure: descends through structs, unions and arrays.
-struct Found {
-  std::optional<u32> type;  ///< without modifiers; nullopt: no field holds these bytes whole
-  bool user = false;        ///< the pointer is tagged as one to user space
-};
-
-Found field_of(const Btf& btf, u32 type, u32 off, u32 bytes, unsigned depth = 0) {
-  constexpr unsigned kMaxDepth = 16;
-  const auto plain = btf.strip(type);
-  if (!plain || *plain == 0 || depth > kMaxDepth) {
-    return {};
-  }
-  if (btf.kind(*plain) == BtfKind::kArray) {
-    const u32 element = btf.size_of(btf.array(*plain).element).value_or(0);
-    return element == 0 ? Found{} : field_of(btf, btf.array(*plain).element, off % element, bytes, depth + 1);
-  }
-  if (!btf.is_composite(*plain)) {
-    const u32 size = btf.size_of(*plain).value_or(0);
-    return off + bytes <= size ? Found{*plain} : Found{};
-  }
-  for (u32 i = 0; i < btf.vlen(*plain); ++i) {
-    const Btf::Member member = btf.member(*plain, i);
-    const u32 begin = member.bit_offset / 8;
-    if (member.bitfield_size != 0) {
-      const u32 end = (member.bit_offset + member.bitfield_size + 7) / 8;
-      if (off < end && off + bytes > begin) {
-        return {member.type};
-      }
-      continue;
-    }
-    const u32 size = btf.size_of(member.type).value_or(0);
-    if (off >= begin && off + bytes <= begin + size) {
-      const Found inner = field_of(btf, member.type, off - begin, bytes, depth + 1);
-      if (inner.type) {
-        return inner;
-      }
-    }
-  }
-  return {};
-}
+/// Flags that make more of a pointer than a bare one.
+constexpr unsigned kUnsafe = kUntrusted | kUser | kPerCpu | kRcu;
 
 }  // namespace
 
@@ -75,7 +38,6 @@ bool Checker::access_kernel_object(const MemoryAccess& a, const Reg& reg, s64 of
   if (reg.has(kPerCpu)) {
     return reject("R{} is ptr_{} access percpu memory: off={}", a.reg, name, off);
   }
-  const u32 size = types->size_of(type).value_or(0);
   if (reg.has(kOwned)) {
     for (const Field& field : object_fields(type)) {
       if (off < s64{field.offset} + field.size && s64{field.offset} < off + s64{a.bytes}) {
@@ -88,31 +50,60 @@ bool Checker::access_kernel_object(const MemoryAccess& a, const Reg& reg, s64 of
   } else if (a.access == Access::kWrite) {
     return may_write_field(a, type, off);
   }
-  const bool inside = off + s64{a.bytes} <= s64{size};
-  const Found found = inside ? field_of(*types, type, static_cast<u32>(off), a.bytes) : Found{};
-  if (!inside) {
-    return reject("access beyond struct {} at off {} size {}", name, off, a.bytes);
+  const Walked found = walk_struct(*types, type, static_cast<u32>(off), a.bytes, !reg.has(kOwned));
+  if (found.kind == Walked::Kind::kRefused) {
+    return reject("{}", found.error);
   }
-  if (!found.type && !reg.has(kOwned)) {
-    return reject("access beyond the end of member of struct {} at off {} size {}", name, off, a.bytes);
+  if (a.access == Access::kRead && a.value_reg >= 0) {
+    const Reg loaded = loaded_field(reg, found);
+    set_reg(static_cast<unsigned>(a.value_reg), loaded);
   }
-  if (a.access != Access::kRead || a.value_reg < 0) {
-    return true;
-  }
-  Reg loaded = Reg::unknown();
-  if (found.type && *found.type != 0 && types->kind(*found.type) == BtfKind::kPtr && a.bytes == kSlotBytes &&
-      !reg.has(kOwned)) {
-    const auto target = types->strip(types->target(*found.type));
-    if (target && *target != 0 && types->is_composite(*target)) {
-      loaded = Reg::pointer(RegType::kBtf);
-      loaded.extra = static_cast<s32>(*target);
-      const bool trusted = reg.ref != 0 || reg.has(kTrusted | kRcu);
-      // What a valid pointer leads to is valid for helpers inside an RCU section; anything else is stale.
-      loaded.set(reg.has(kUntrusted) || (trusted && !in_rcu_section()) ? kUntrusted : 0u);
-    }
-  }
-  set_reg(static_cast<unsigned>(a.value_reg), loaded);
   return true;
+}
+
+/// What a load gives: of the program's own objects numbers only.
+Reg Checker::loaded_field(const Reg& from, const Walked& found) {
+  if (found.kind == Walked::Kind::kAnyPointer) {
+    Reg memory = Reg::pointer(RegType::kMem);
+    memory.set(kReadOnly | kUntrusted);
+    return memory;
+  }
+  if (found.kind != Walked::Kind::kPointer || from.has(kOwned)) {
+    return Reg::unknown();
+  }
+  Reg loaded = Reg::pointer(RegType::kBtf);
+  loaded.extra = static_cast<s32>(found.target);
+  const auto vouched = [&](std::string_view list) {
+    return vouched_.has(*kernel_types(), static_cast<u32>(from.extra), found, list);
+  };
+  const bool trusted = is_trusted(from) || from.has(kRcu);
+  if (from.has(kUntrusted)) {
+    loaded.set(kUntrusted);
+  } else if (!trusted) {
+    loaded.set(found.flags & ~kRcu);
+  } else if (vouched("__safe_trusted")) {
+    loaded.set(found.flags | kTrusted);
+  } else if (vouched("__safe_trusted_or_null")) {
+    loaded.set(found.flags | kTrusted);
+    loaded.maybe_null = true;
+  } else if (!in_rcu_section() || from.maybe_null) {
+    loaded.set(kUntrusted);
+  } else if (vouched("__safe_rcu")) {
+    loaded.set(found.flags | kRcu);
+  } else if (const bool always = vouched("__safe_rcu_or_null"); always || (found.flags & kRcu) != 0) {
+    loaded.set((found.flags & ~(always ? kUntrusted : 0u)) | kRcu);
+    loaded.maybe_null = true;
+  } else {
+    loaded.set(found.flags);
+  }
+  loaded.id = loaded.maybe_null ? new_id() : 0;
+  return loaded;
+}
+
+/// Valid for as long as the program runs or the reference is held.
+bool Checker::is_trusted(const Reg& reg) {
+  return reg.ref != 0 || (!reg.maybe_null && !reg.has(kUnsafe) &&
+                          (is_socket(reg.type) || reg.type == RegType::kMapPtr || reg.has(kTrusted | kOwned | kNonOwning)));
 }
 
 /// A connection's mark is all that programs of a packet type may write of the kernel's.

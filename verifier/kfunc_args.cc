@@ -70,8 +70,7 @@ bool Checker::check_kfunc_object(KfuncCall& call, unsigned number, u32 wanted) {
   const bool trusted_type = reg.type != RegType::kBtf && (is_socket(reg.type) || reg.type == RegType::kMapPtr);
   const bool unsafe = reg.has(kUntrusted | kUser | kPerCpu) || reg.maybe_null || reg.has(kRcu);
   if (call.info->has(kKfTrusted) || call.info->has(kKfRcu) || call.info->has(kKfReleases)) {
-    const bool trusted = reg.ref != 0 || (trusted_type && !unsafe) ||
-                         (reg.has(kTrusted | kOwned | kNonOwning) && !unsafe);
+    const bool trusted = is_trusted(reg);
     if (!trusted && !call.info->has(kKfRcu)) {
       return reject("R{} must be referenced or trusted", number);
     }

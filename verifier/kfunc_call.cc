@@ -50,7 +50,9 @@ bool Checker::resolve_kfunc(u32 slot, KfuncCall& call) {
   call.proto = types->target(id);
   call.name = types->name(id);
   call.info = find_kfunc(call.name);
-  if (call.info == nullptr || (call.info->programs & program_set(program_.type)) == 0) {
+  const bool for_iterators = call.name == "bpf_sock_destroy";
+  if (call.info == nullptr || (call.info->programs & program_set(program_.type)) == 0 ||
+      (for_iterators && rules_.attach != AttachType::kTraceIter)) {
     return reject("calling kernel function {} is not allowed", call.name);
   }
   return true;

@@ -113,6 +113,8 @@ std::string_view type_name(RegType type) {
     case RegType::kPacketEnd: return "pkt_end";
     case RegType::kMapPtr: return "map_ptr";
     case RegType::kMapValue: return "map_value";
+    case RegType::kBuf: return "buf";
+    case RegType::kTpBuffer: return "tp_buffer";
     case RegType::kMem: return "mem";
     case RegType::kMapKey: return "map_key";
     case RegType::kXdpSock: return "xdp_sock";
@@ -130,7 +132,7 @@ std::string_view type_name(RegType type) {
 }
 
 std::string type_name(const Reg& reg) {
-  std::string name = reg.has(kReadOnly) && reg.type == RegType::kMem ? "rdonly_" : "";
+  std::string name = reg.has(kReadOnly) && (reg.type == RegType::kMem || reg.type == RegType::kBuf) ? "rdonly_" : "";
   name += reg.has(kRingbuf) ? "ringbuf_" : "";
   name += reg.has(kUser) ? "user_" : "";
   name += reg.has(kPerCpu) ? "percpu_" : "";

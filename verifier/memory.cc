@@ -44,6 +44,7 @@ std::optional<Reg> context_register(ContextValue value) {
     case ContextValue::kSocketOrNull: return or_null(RegType::kSocket);
     case ContextValue::kSockCommonOrNull: return or_null(RegType::kSockCommon);
     case ContextValue::kFlowKeys: return Reg::pointer(RegType::kFlowKeys);
+    case ContextValue::kTracepointBuffer: return Reg::pointer(RegType::kTpBuffer);
     default: return std::nullopt;
   }
 }
@@ -128,6 +129,17 @@ bool Checker::access_packet(unsigned number, const Reg& reg, s64 off, u32 bytes,
     return explain("R{} offset is outside of the packet", number);
   }
   return true;
+}
+
+/// Memory whose size is not known here: whoever attaches the program compares it with the highest access.
+bool Checker::access_buffer(unsigned number, const Reg& reg, s64 off, u32 bytes) {
+  const bool tracepoint = reg.type == RegType::kTpBuffer;
+  if (off < 0) {
+    return reject("R{} invalid {} buffer access: off={}, size={}", number,
+                  tracepoint ? "tracepoint" : reg.has(kReadOnly) ? "rdonly" : "rdwr", off, bytes);
+  }
+  return (reg.bounds.is_constant() && reg.bounds.value() == 0) ||
+         reject("R{} invalid variable buffer offset: off={}, var_off={}", number, off, reg.bounds.bits.text());
 }
 
 bool Checker::check_map_direction(const Reg& reg, s64 off, u32 bytes, Access access) {
@@ -259,6 +271,10 @@ bool Checker::check_memory(const MemoryAccess& a) {
     ok = reject("R{} cannot write into {}", a.reg, type_name(reg));
   } else if (reg.type == RegType::kMem) {
     ok = access_region(a.reg, reg, off, a.bytes, static_cast<u32>(reg.extra), false) && give_unknown();
+  } else if (reg.type == RegType::kBuf && reg.has(kReadOnly) && a.access == Access::kWrite) {
+    ok = reject("R{} cannot write into {}", a.reg, type_name(reg));
+  } else if (reg.type == RegType::kBuf || reg.type == RegType::kTpBuffer) {
+    ok = access_buffer(a.reg, reg, off, a.bytes) && give_unknown();
   } else if (reg.type == RegType::kCtx) {
     ok = access_context(a, reg, off);
   } else if (reg.type == RegType::kStack) {

@@ -23,6 +23,8 @@ bool allows_math(const Reg& pointer) {
     case RegType::kMapKey:
     case RegType::kMapValue:
     case RegType::kMem:
+    case RegType::kBuf:
+    case RegType::kTpBuffer:
     case RegType::kBtf:
     case RegType::kDynptr:
     case RegType::kFunc:
@@ -85,6 +87,9 @@ bool Checker::pointer_math(AluOp op, bool is64, const Reg& pointer, const Reg& s
   const bool fixed_keys = pointer.type == RegType::kFlowKeys && scalar.bounds.is_constant();
   if (!allows_math(pointer) && !fixed_keys && !(pointer.type == RegType::kMapPtr && adds_zero)) {
     return reject("R{} pointer arithmetic on {} prohibited", dst, type_name(pointer));
+  }
+  if (pointer.type == RegType::kMem && pointer.has(kUntrusted)) {
+    return true;  // every load is checked when it is made, so where it points is not followed
   }
   if (!check_sane_offset(pointer, scalar.bounds, scalar.off) ||
       !check_sane_offset(pointer, pointer.bounds, pointer.off)) {

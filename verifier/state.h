@@ -25,6 +25,8 @@ enum class RegType : u8 {
   kMapPtr,    ///< a map itself
   kMapValue,  ///< inside an element of a map
   kMapKey,    ///< key of a map's element, handed to a callback
+  kBuf,       ///< a buffer of the kernel's whose size is asked when the program is attached
+  kTpBuffer,  ///< the same, of a writable tracepoint
   kMem,       ///< `extra` bytes: argument of a global function, ring buffer record, dynptr slice
   kXdpSock,   ///< element of an xskmap
   kSocket,    ///< struct bpf_sock, of a full socket

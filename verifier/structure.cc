@@ -198,27 +198,33 @@ std::optional<Defect> check_reachable(const Program& program, const Structure& s
   return std::nullopt;
 }
 
-/// Which subprograms tail-call or move the packet, by themselves or through what they call.
+/// Which subprograms tail-call, move the packet or sleep, by themselves or through what they call.
 void spread_effects(const Program& program, const Btf* kernel_types, Structure& structure) {
   for (bool changed = true; changed;) {
     changed = false;
     for (u32 at = 0; at < program.insns.size(); ++at) {
       const Decoded& d = structure.code[at];
       SubprogramInfo& sub = structure.subprograms[structure.slots[at].subprogram];
-      bool moves = false, tail = false;
+      bool moves = false, tail = false, sleeps = false;
       if (d.op == Op::CALL_HELPER && d.info != nullptr) {
         const HelperInfo* helper = find_helper(static_cast<u32>(program.insns[at].imm));
         tail = helper != nullptr && static_cast<HelperId>(helper->number) == HelperId::tail_call;
         // The program called may move the packet; it returns to a caller of ours only from a subprogram.
         moves = helper != nullptr && helper->has(kMovesPacket) && (!tail || structure.slots[at].subprogram != 0);
+        sleeps = helper != nullptr && helper->has(kMightSleep);
       } else if (d.info != nullptr && d.is_kfunc_call()) {
         const u32 id = static_cast<u32>(program.insns[at].imm);
-        moves = kernel_types != nullptr && id < kernel_types->count() && kernel_types->name(id) == "bpf_xdp_pull_data";
+        const std::string_view name = kernel_types != nullptr && id < kernel_types->count() ? kernel_types->name(id) : "";
+        const KfuncInfo* kfunc = find_kfunc(name);
+        moves = name == "bpf_xdp_pull_data";
+        sleeps = kfunc != nullptr && kfunc->has(kKfSleeps);
       } else if (d.info != nullptr && d.is_subprogram_call()) {
         const s64 callee = structure.subprogram_at(jump_target(d, program.insns[at], at));
         moves = structure.subprograms[static_cast<std::size_t>(callee)].changes_packet;
+        sleeps = structure.subprograms[static_cast<std::size_t>(callee)].might_sleep;
       }
-      changed |= (moves && !sub.changes_packet) || (tail && !sub.tail_calls);
+      changed |= (moves && !sub.changes_packet) || (tail && !sub.tail_calls) || (sleeps && !sub.might_sleep);
+      sub.might_sleep |= sleeps;
       sub.changes_packet |= moves;
       sub.tail_calls |= tail;
     }

@@ -28,6 +28,7 @@ struct SubprogramInfo {
   u32 btf_func = 0;
   bool tail_calls = false;
   bool changes_packet = false;  ///< it or what it calls moves data or data_end
+  bool might_sleep = false;     ///< it or what it calls
 };
 
 struct SlotInfo {

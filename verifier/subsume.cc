@@ -7,6 +7,9 @@ namespace kiln::verifier {
 namespace {
 
 bool linked_alike(const Reg& old_reg, const Reg& new_reg, IdMap& ids) {
+  if (old_reg.id == 0) {
+    return ids.same_scalar(0, new_reg.id);  // a link, with an offset or without, only says more
+  }
   const u32 old_offset = old_reg.id & kIdWithOffset, new_offset = new_reg.id & kIdWithOffset;
   return old_offset == new_offset && (old_offset == 0 || old_reg.off == new_reg.off) &&
          ids.same_scalar(old_reg.base_id(), new_reg.base_id());
@@ -32,6 +35,8 @@ bool covers_reg(const Reg& old_reg, const Reg& new_reg, Match match, IdMap& ids)
     case RegType::kMapKey:
     case RegType::kMapValue:
     case RegType::kMem:
+    case RegType::kBuf:
+    case RegType::kTpBuffer:
       return old_reg.off == new_reg.off && old_reg.extra == new_reg.extra && old_reg.flags == new_reg.flags &&
              old_reg.bounds.holds(new_reg.bounds) && same_ids();
     case RegType::kPacket:
@@ -85,6 +90,9 @@ bool covers_slot(const StackSlot& old_slot, const StackSlot& new_slot, Match mat
     return old_slot.bytes == new_slot.bytes &&
            (!old_slot.is_spill() || covers_reg(old_slot.value, new_slot.value, match, ids));
   }
+  if (match == Match::kWithin && old_slot.bytes != new_slot.bytes) {
+    return false;  // while a loop is being explored Linux 6.18 compares what kinds of bytes there are
+  }
   if (is_only_bytes(old_slot)) {
     return true;  // loads of it gave unknown numbers
   }
@@ -107,7 +115,8 @@ bool covers_frame(const Frame& old_frame, const Frame& new_frame, u16 live, Matc
       return false;
     }
   }
-  if (match == Match::kExact && old_frame.stack.size() != new_frame.stack.size()) {
+  const bool deeper = old_frame.stack.size() > new_frame.stack.size();
+  if ((match == Match::kExact && old_frame.stack.size() != new_frame.stack.size()) || (match == Match::kWithin && deeper)) {
     return false;
   }
   for (std::size_t k = 0; k < old_frame.stack.size(); ++k) {

@@ -45,6 +45,36 @@ constexpr std::string_view kUntrustedHooks[] = {
 constexpr std::string_view kYesNoHooks[] = {"bpf_lsm_xfrm_state_pol_flow_match", "bpf_lsm_audit_rule_known",
                                             "bpf_lsm_inode_xattr_skipcap"};
 
+/// Arguments of iterators that are no bare pointers to what the prototype says: NULL after the last element.
+enum class Walks : u8 { kOrNull, kTrustedOrNull, kBuffer, kReadOnlyBuffer };
+struct IteratorArgument {
+  std::string_view function;
+  u32 argument;
+  Walks kind;
+};
+/// \source the bpf_iter_reg of each iterator in Linux 6.18: ctx_arg_info
+constexpr IteratorArgument kIteratorArguments[] = {
+    {"bpf_iter_task", 1, Walks::kTrustedOrNull},       {"bpf_iter_cgroup", 1, Walks::kTrustedOrNull},
+    {"bpf_iter_kmem_cache", 1, Walks::kTrustedOrNull}, {"bpf_iter_bpf_map", 1, Walks::kTrustedOrNull},
+    {"bpf_iter_tcp", 1, Walks::kTrustedOrNull},        {"bpf_iter_udp", 1, Walks::kTrustedOrNull},
+    {"bpf_iter_bpf_prog", 1, Walks::kOrNull},          {"bpf_iter_bpf_link", 1, Walks::kOrNull},
+    {"bpf_iter_task_file", 1, Walks::kOrNull},         {"bpf_iter_task_file", 3, Walks::kOrNull},
+    {"bpf_iter_task_vma", 1, Walks::kOrNull},          {"bpf_iter_task_vma", 2, Walks::kOrNull},
+    {"bpf_iter_dmabuf", 1, Walks::kOrNull},            {"bpf_iter_netlink", 1, Walks::kOrNull},
+    {"bpf_iter_ipv6_route", 1, Walks::kOrNull},        {"bpf_iter_unix", 1, Walks::kOrNull},
+    {"bpf_iter_ksym", 1, Walks::kOrNull},              {"bpf_iter_sockmap", 2, Walks::kReadOnlyBuffer},
+    {"bpf_iter_sockmap", 3, Walks::kOrNull},           {"bpf_iter_bpf_sk_storage_map", 2, Walks::kOrNull},
+    {"bpf_iter_bpf_sk_storage_map", 3, Walks::kBuffer}, {"bpf_iter_bpf_map_elem", 2, Walks::kReadOnlyBuffer},
+    {"bpf_iter_bpf_map_elem", 3, Walks::kBuffer},
+};
+
+const IteratorArgument* iterator_argument(std::string_view function, u32 argument) {
+  const auto found = std::find_if(std::begin(kIteratorArguments), std::end(kIteratorArguments), [&](const IteratorArgument& a) {
+    return a.function == function && a.argument == argument;
+  });
+  return found == std::end(kIteratorArguments) ? nullptr : &*found;
+}
+
 template <std::size_t N>
 bool is_one_of(std::string_view name, const std::string_view (&names)[N]) {
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
@@ -55,6 +85,7 @@ std::string_view prefix(AttachType attach) {
     case AttachType::kTraceRawTp: return "btf_trace_";
     case AttachType::kLsmMac:
     case AttachType::kLsmCgroup: return "bpf_lsm_";
+    case AttachType::kTraceIter: return "bpf_iter_";
     default: return "";
   }
 }
@@ -66,7 +97,8 @@ std::variant<TracedFunction, std::string> TracedFunction::find(const Program& pr
   const std::string_view target = attach_target(program);
   const bool is_known = attach == AttachType::kTraceRawTp || attach == AttachType::kTraceFentry ||
                         attach == AttachType::kTraceFexit || attach == AttachType::kModifyReturn ||
-                        attach == AttachType::kLsmMac || attach == AttachType::kLsmCgroup;
+                        attach == AttachType::kLsmMac || attach == AttachType::kLsmCgroup ||
+                        attach == AttachType::kTraceIter;
   if (!is_known) {
     return fmt::format("program type {} is not supported by this verifier for section '{}'",
                        program_type_name(program.type), program.section);
@@ -126,7 +158,19 @@ std::variant<Reg, std::string> TracedFunction::load(s64 off, u32 bytes) const {
   if (bytes != kArgumentBytes) {
     return fmt::format("func '{}' size {} must be 8", name_, bytes);
   }
-  return pointer(argument, kernel_->target(type));
+  const IteratorArgument* walked = attach_ == AttachType::kTraceIter ? iterator_argument(name_, argument) : nullptr;
+  if (walked != nullptr && (walked->kind == Walks::kBuffer || walked->kind == Walks::kReadOnlyBuffer)) {
+    Reg buffer = Reg::pointer(RegType::kBuf);
+    buffer.set(walked->kind == Walks::kReadOnlyBuffer ? kReadOnly : 0u);
+    buffer.maybe_null = true;
+    return buffer;
+  }
+  auto reg = pointer(argument, kernel_->target(type));
+  if (Reg* element = std::get_if<Reg>(&reg); walked != nullptr && element != nullptr) {
+    element->maybe_null = true;
+    walked->kind == Walks::kOrNull ? element->clear(kTrusted) : element->set(kTrusted);
+  }
+  return reg;
 }
 
 /// Pointers to structs can be followed, those to numbers and to nothing are as good as numbers.
@@ -142,8 +186,9 @@ std::variant<Reg, std::string> TracedFunction::pointer(u32 argument, u32 pointed
   Reg reg = Reg::pointer(RegType::kBtf);
   reg.extra = static_cast<s32>(target);
   const bool is_tracepoint = attach_ == AttachType::kTraceRawTp;
+  const bool is_iterator = attach_ == AttachType::kTraceIter;
   const bool is_hook = attach_ == AttachType::kLsmMac || attach_ == AttachType::kLsmCgroup;
-  reg.set(is_tracepoint || (is_hook && !is_one_of(name_, kUntrustedHooks)) ? kTrusted : 0u);
+  reg.set(is_tracepoint || is_iterator || (is_hook && !is_one_of(name_, kUntrustedHooks)) ? kTrusted : 0u);
   if (argument + first_ < kernel_->vlen(proto_)) {
     reg.maybe_null = kernel_->param(proto_, first_ + argument).name.ends_with("__nullable");
   }
@@ -168,6 +213,7 @@ std::optional<ReturnRange> TracedFunction::return_range() const {
   switch (attach_) {
     case AttachType::kTraceFentry:
     case AttachType::kTraceFexit: return ReturnRange{0, 0};
+    case AttachType::kTraceIter: return ReturnRange{0, 1};
     case AttachType::kLsmMac:
       return is_void ? std::nullopt
                      : std::optional(is_one_of(name_, kYesNoHooks) ? ReturnRange{0, 1, true} : ReturnRange{-kMaxErrno, 0, true});

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The function of the kernel, tracepoint or hook that a program watches: its context is that function's
+// The function of the kernel, tracepoint, hook or iterator that a program watches: its context is that function's
 // arguments, 8 bytes each, of the types that the kernel's BTF gives them.
 //
-// Iterators and programs that extend other programs are not here.
+// Programs that extend other programs are not here.
 #pragma once
 
 #include <optional>

@@ -38,6 +38,7 @@ void Checker::start(u32 subprogram) {
   frame.regs[kFramePointer] = Reg::pointer(RegType::kStack);
   frame.regs[1] = Reg::pointer(RegType::kCtx);
   current_->frames.push_back(std::move(frame));
+  current_->sleepable = rules_.sleepable;
   current_->insn = structure_.subprograms[subprogram].start;
   current_->last_insn = current_->insn;
   entry_ = subprogram;

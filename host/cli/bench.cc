@@ -2,7 +2,6 @@
 //
 // kiln bench: steady-state throughput of one program, or of the whole benchmark set.
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -12,6 +11,7 @@
 
 #include <kiln/capture.h>
 
+#include "bench_tables.h"
 #include "command.h"
 
 namespace kiln::cli {
@@ -101,12 +101,6 @@ void repeat_inside(std::vector<BenchCase>& cases) {
   }
 }
 
-struct BenchResult {
-  std::string program;
-  std::uint64_t packets = 0;
-  std::vector<EngineReport> engines;
-};
-
 /// One round of each CPU engine after another, so that what changes on the machine meanwhile meets them all.
 Result<void> measure_in_turn(const std::vector<std::unique_ptr<Engine>>& engines, const std::vector<Frame>& frames,
                              const MeasureOptions& options, std::vector<EngineReport>& reports) {
@@ -133,19 +127,23 @@ Result<void> measure_in_turn(const std::vector<std::unique_ptr<Engine>>& engines
   return {};
 }
 
-/// A native form that does something else than the program would be measured for nothing.
-Result<void> check_native(const Prepared& prepared, const BenchCase& c, const std::vector<Frame>& frames, const SpeedOptions& options) {
-  auto native = load_engine(prepared, c.maps, "native", options), interp = load_engine(prepared, c.maps, "interp", options);
-  if (!native || !interp) {
+/// Engines that run other code than the object's, for measuring only.
+constexpr const char* kOtherForms[] = {"native", "kernel-code"};
+
+/// A form that does something else than the program would be measured for nothing.
+Result<void> check_other_form(const Prepared& prepared, const BenchCase& c, const std::string& form, const std::vector<Frame>& frames,
+                              const SpeedOptions& options) {
+  auto other = load_engine(prepared, c.maps, form, options), interp = load_engine(prepared, c.maps, "interp", options);
+  if (!other || !interp) {
     return {};  // said when it is loaded to be measured
   }
   for (std::size_t i = 0; i < frames.size(); ++i) {
-    auto expected = (*interp)->run(frames[i]), got = (*native)->run(frames[i]);
+    auto expected = (*interp)->run(frames[i]), got = (*other)->run(frames[i]);
     if (!expected || !got) {
       return expected ? got.error() : expected.error();
     }
     if (expected->code != got->code || expected->frame != got->frame || expected->redirect != got->redirect) {
-      return Error{Errc::kInternal, fmt::format("{}: frame {}: the native form does not do what the program does", c.name, i + 1)};
+      return Error{Errc::kInternal, fmt::format("{}: frame {}: {} does not do what the program does", c.name, i + 1, form)};
     }
   }
   return {};
@@ -176,8 +174,10 @@ Result<BenchResult> bench_one(const BenchCase& c, const BenchOptions& options) {
   BenchResult result{.program = c.name.empty() ? (*prepared)->program().name : c.name,
                      .packets = fitting.size(), .engines = {}};
   const std::vector<std::string> names = split_engines(options.engines);
-  if (std::find(names.begin(), names.end(), "native") != names.end()) {
-    KILN_TRY(check_native(**prepared, c, fitting, options.speed));
+  for (const char* form : kOtherForms) {
+    if (std::find(names.begin(), names.end(), form) != names.end()) {
+      KILN_TRY(check_other_form(**prepared, c, form, fitting, options.speed));
+    }
   }
   std::vector<std::unique_ptr<Engine>> engines(names.size());
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -209,70 +209,6 @@ nlohmann::ordered_json to_json(const BenchResult& result, const SpeedOptions& sp
     json["engines"].push_back(engine_json(report, speed));
   }
   return json;
-}
-
-/// One row of the README's table: cycles and Mpps on the NIC, ns on the CPU engines.
-void print_markdown(const std::vector<BenchResult>& results, const SpeedOptions& speed) {
-  fmt::print("| program | instructions/packet | NIC cycles/packet | NIC Mpps at {:g} MHz | NIC latency p50 ns |",
-             speed.clock_mhz);
-  for (const EngineReport& report : results.front().engines) {
-    if (report.name != "nic") {
-      fmt::print(" {} ns/packet (min-max) |", report.name);
-    }
-  }
-  fmt::print("\n|---|---|---|---|---|");
-  for (const EngineReport& report : results.front().engines) {
-    fmt::print("{}", report.name != "nic" ? "---|" : "");
-  }
-  fmt::print("\n");
-  for (const BenchResult& result : results) {
-    std::string nic = " - | - | - | - |";
-    std::string cpu;
-    for (const EngineReport& report : result.engines) {
-      const nlohmann::ordered_json json = engine_json(report, speed);
-      if (report.name == "nic" && report.speed) {
-        nic = fmt::format(" {:.0f} | {:.1f} | {:.2f} | {} |", report.speed->insns_per_packet,
-                          report.speed->cycles_per_packet, json["mpps"].get<double>(),
-                          json.contains("latency_ns")
-                              ? fmt::format("{:.0f}", json["latency_ns"]["p50"].get<double>())
-                              : "-");
-      } else if (report.name != "nic") {
-        const Speed s = report.speed ? speed_of(*report.speed, speed.clock_mhz) : Speed{};
-        cpu += report.speed ? fmt::format(" {:.1f} ({:.1f}-{:.1f}) |", s.ns_median, s.ns_min, s.ns_max)
-                            : " - |";
-      }
-    }
-    fmt::print("| {} |{}{}\n", result.program, nic, cpu);
-  }
-}
-
-/// How much faster the first engine is than each other, and the geometric mean.
-void print_ratios(const std::vector<BenchResult>& results) {
-  const std::string& first = results.front().engines.front().name;
-  for (std::size_t other = 1; other < results.front().engines.size(); ++other) {
-    if (results.front().engines[other].name == "nic") {
-      continue;
-    }
-    fmt::print("| program | {0} ns (min-max) | {1} ns (min-max) | {0} is faster by |\n|---|---|---|---|\n", first,
-               results.front().engines[other].name);
-    double logs = 0;
-    int count = 0;
-    for (const BenchResult& result : results) {
-      const auto& mine = result.engines.front().speed;
-      const auto& theirs = result.engines[other].speed;
-      if (!mine || !theirs) {
-        continue;
-      }
-      const Speed a = speed_of(*mine, 1), b = speed_of(*theirs, 1);
-      const bool counts = a.ns_median >= Speed::kResolutionNs && b.ns_median >= Speed::kResolutionNs;
-      fmt::print("| {} | {:.1f} ({:.1f}-{:.1f}) | {:.1f} ({:.1f}-{:.1f}) | {} |\n", result.program, a.ns_median, a.ns_min, a.ns_max,
-                 b.ns_median, b.ns_min, b.ns_max, counts ? fmt::format("{:.2f}", b.ns_median / a.ns_median) : "-");
-      logs += counts ? std::log(b.ns_median / a.ns_median) : 0;
-      count += counts ? 1 : 0;
-    }
-    fmt::print("\nGeometric mean of {} programs: {} is {:.2f} times as fast as {}.\n\n", count, first,
-               std::exp(logs / std::max(count, 1)), results.front().engines[other].name);
-  }
 }
 
 int bench(const BenchOptions& options) {
@@ -313,9 +249,9 @@ int bench(const BenchOptions& options) {
     results.push_back(std::move(result).value());
   }
   if (options.ratios) {
-    print_ratios(results);
+    fmt::print("{}", ratios_table(results));
   } else if (options.markdown) {
-    print_markdown(results, options.speed);
+    fmt::print("{}", readme_table(results, options.speed));
   } else if (options.object.json) {
     nlohmann::ordered_json json = nlohmann::ordered_json::array();
     for (const BenchResult& result : results) {
@@ -332,13 +268,13 @@ void add_bench(CLI::App& app, int& status) {
   auto* verb = app.add_subcommand("bench", "steady-state throughput and latency; without OBJ the benchmark set");
   auto options = std::make_shared<BenchOptions>();
   add_object_options(*verb, options->object, false);
-  verb->add_option("--engines", options->engines, "comma-separated: interp,jit,nic,kernel, or all; native: bundled programs as clang compiles them for this host");
+  verb->add_option("--engines", options->engines, "comma-separated: interp,jit,nic,kernel, or all; native: bundled programs as clang compiles them for this host; kernel-code: the kernel's machine code, run outside of it");
   verb->add_option("--pcap", options->capture, "frames, over and over");
   verb->add_option("--maps", options->maps, "map contents as JSON");
   verb->add_option("--set", options->set, "without OBJ: programs (the benchmark set), compute, maps (kernels for CPU engines) or operations (on maps)")
       ->check(CLI::IsMember({"programs", "compute", "maps", "operations"}));
   verb->add_flag("--repeated", options->repeated, "programs that can be repeated do their work 64 times a run, so that the cost of a run hardly counts");
-  verb->add_flag("--ratios", options->ratios, "the first engine against each other one, with the geometric mean");
+  verb->add_flag("--ratios", options->ratios, "a table of the CPU engines, the first against each other one, with geometric means");
   verb->add_option("--rounds", options->speed.measure.repeats, "timed rounds, engines in turn (default: 9)")->check(CLI::Range(1, 1000));
   verb->add_flag("--compile", options->compile, "how long the JIT takes per instruction; without OBJ also for programs of up to 10,000 instructions");
   verb->add_flag("--markdown", options->markdown, "the table of README.md");

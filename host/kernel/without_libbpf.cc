@@ -25,6 +25,8 @@ class NoKernel final : public Engine {
 
 }  // namespace
 
+std::uint32_t kernel_processors() { return 1; }
+
 std::unique_ptr<Engine> make_kernel() {
   return std::make_unique<NoKernel>();
 }
@@ -32,5 +34,7 @@ std::unique_ptr<Engine> make_kernel() {
 Result<KernelVerdict> kernel_verify(const Object&, const Program&, int) {
   return unavailable();
 }
+
+Result<KernelCode> kernel_code(const Object&, const Program&) { return unavailable(); }
 
 }  // namespace kiln

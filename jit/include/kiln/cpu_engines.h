@@ -12,6 +12,7 @@
 
 #include <kiln/device.h>
 #include <kiln/engine.h>
+#include <kiln/kernel_code.h>
 
 namespace kiln {
 
@@ -38,6 +39,12 @@ Result<std::unique_ptr<Engine>> make_sibling(Engine& engine, std::uint32_t cpu);
 
 /// A bundled program that was compiled for this host (jit/native.cc), to measure against. \param path  of its shared object.
 std::unique_ptr<Engine> make_native(const std::string& path);
+
+/// What gives the machine code of Linux for a program: kernel_code().
+using KernelCompiler = std::function<Result<KernelCode>(const Object& object, const Program& program)>;
+/// Linux's own machine code, copied and run here, to measure against (jit/kernel_code.cc). load(): kUnsupported for a program that needs more of
+/// the kernel than its code, and whatever `compile` gives.
+std::unique_ptr<Engine> make_kernel_code(KernelCompiler compile);
 
 /// The machine before an instruction, as the interpreter sees it (addresses as in address.h).
 struct InterpState {

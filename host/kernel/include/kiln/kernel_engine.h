@@ -12,6 +12,7 @@
 #include <string>
 
 #include <kiln/engine.h>
+#include <kiln/kernel_code.h>
 #include <kiln/program.h>
 #include <kiln/result.h>
 
@@ -45,5 +46,9 @@ struct KernelVerdict {
 /// Creates the object's maps, without contents but for read-only data, and loads the program.
 /// \errors kUnavailable; kUnsupported for a map or program type that needs more than the object.
 Result<KernelVerdict> kernel_verify(const Object& object, const Program& program, int log_level = 1);
+
+/// Loads the program and copies what the kernel's JIT compiler made of it. \errors kUnavailable, also where the kernel hides code and addresses;
+/// kRejected; kUnsupported: code that calls the kernel, or refers to maps other than arrays.
+Result<KernelCode> kernel_code(const Object& object, const Program& program);
 
 }  // namespace kiln

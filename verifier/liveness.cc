@@ -11,6 +11,7 @@ namespace {
 
 constexpr u16 bit(unsigned reg) { return static_cast<u16>(1u << reg); }
 constexpr u16 kCallerSaved = 0x3f;  ///< R0..R5: overwritten by a call
+constexpr u16 kAllRegisters = 0x3ff;  ///< R0..R9
 constexpr u16 kArguments = 0x3e;    ///< R1..R5
 
 struct UseDef {
@@ -76,7 +77,7 @@ UseDef use_def(const Decoded& d, const Insn& insn, ProgramType type) {
     case Form::kLd64:
       return {0, dst};
     case Form::kLdPacket:
-      return {static_cast<u16>(bit(6) | src), kCallerSaved};
+      return {kAllRegisters, 0};  // so does Linux 6.18, which says nothing of these loads
   }
   return {};
 }

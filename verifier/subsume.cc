@@ -7,6 +7,9 @@ namespace kiln::verifier {
 namespace {
 
 bool linked_alike(const Reg& old_reg, const Reg& new_reg, IdMap& ids) {
+  if (old_reg.id == 0) {
+    return ids.same_scalar(0, new_reg.id);  // a link, with an offset or without, only says more
+  }
   const u32 old_offset = old_reg.id & kIdWithOffset, new_offset = new_reg.id & kIdWithOffset;
   return old_offset == new_offset && (old_offset == 0 || old_reg.off == new_reg.off) &&
          ids.same_scalar(old_reg.base_id(), new_reg.base_id());

@@ -6,20 +6,10 @@
 
 namespace kiln::ir {
 
-bool has_loops(const Function& f) {
-  List<bool> seen(f.blocks.size());
-  for (const BlockId block : reverse_postorder(f)) {
-    seen[block] = true;
-    for (unsigned i = 0; i < f.blocks[block].end.targets(); ++i) {
-      if (seen[f.blocks[block].end.to[i]]) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 void unify_phis(Function& f) {
+  if (!has_loops(f)) {
+    return;
+  }
   List<Id> phis;
   for (const BlockId block : reverse_postorder(f)) {
     for (const Id id : f.blocks[block].nodes) {

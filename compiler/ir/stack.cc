@@ -344,7 +344,7 @@ class StackPromotion {
       }
       rewrite_loads(block, variables, stores[block]);
     }
-    f_.touch();
+    f_.touch_nodes();
     f_.sweep();
   }
 
@@ -440,7 +440,7 @@ class StackPromotion {
   List<bool> touched_;  ///< by block: there is one of either
   std::size_t stores_ = 0;
   List<Piece> pieces_;
-  std::array<std::uint32_t, kBytes> piece_at_{};
+  std::array<std::uint32_t, kBytes> piece_at_;  // set by cut()
 };
 
 }  // namespace

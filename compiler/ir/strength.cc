@@ -41,6 +41,9 @@ class Reducer {
   explicit Reducer(Function& f) : f_(f) {}
 
   bool run() {
+    if (!f_.has_made(Op::kDiv) && !f_.has_made(Op::kMod) && !has_short_loop(f_)) {
+      return false;
+    }
     count_uses();
     for (const BlockId block : f_.order) {
       nodes_.clear();
@@ -54,6 +57,7 @@ class Reducer {
       f_.blocks[block].nodes = nodes_;
     }
     if (changed_) {
+      f_.touch_nodes();
       f_.sweep();
       count_uses();
     }
@@ -62,6 +66,7 @@ class Reducer {
         split_sums(block);
       }
     }
+    f_.changes += changed_ ? 1 : 0;
     return changed_;
   }
 

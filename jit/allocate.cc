@@ -30,10 +30,70 @@ struct Hint {
   std::uint32_t next = kNone;
 };
 
+/// Which registers are taken, by position. What takes a whole group of positions is written down once for the group.
+class Taken {
+ public:
+  explicit Taken(std::uint32_t positions)
+      : at_(positions + kGroup), all_((positions + kGroup) / kGroup), any_((positions + kGroup) / kGroup) {}
+
+  /// At any position of [start, end).
+  RegisterSet over(std::uint32_t start, std::uint32_t end) const {
+    RegisterSet found = 0;
+    while (start < end) {
+      const std::uint32_t group = start / kGroup;
+      if (start % kGroup == 0 && end - start >= kGroup) {
+        found |= any_[group];
+        start += kGroup;
+        continue;
+      }
+      found |= all_[group];
+      for (const std::uint32_t stop = std::min(end, (group + 1) * kGroup); start < stop; ++start) {
+        found |= at_[start];
+      }
+    }
+    return found;
+  }
+  void take(std::uint32_t start, std::uint32_t end, RegisterSet set) {
+    for_groups(start, end, [&](std::uint32_t group, std::uint32_t from, std::uint32_t to) {
+      any_[group] |= set;
+      all_[group] |= to - from == kGroup ? set : 0;
+      for (; to - from < kGroup && from < to; ++from) {
+        at_[from] |= set;
+      }
+    });
+  }
+  /// REQUIRES: it was taken for exactly that.
+  void give_back(std::uint32_t start, std::uint32_t end, RegisterSet set) {
+    for_groups(start, end, [&](std::uint32_t group, std::uint32_t from, std::uint32_t to) {
+      all_[group] &= to - from == kGroup ? ~set : ~RegisterSet{0};
+      for (; to - from < kGroup && from < to; ++from) {
+        at_[from] &= ~set;
+      }
+      any_[group] = all_[group];
+      for (std::uint32_t at = group * kGroup; at < (group + 1) * kGroup; ++at) {
+        any_[group] |= at_[at];
+      }
+    });
+  }
+
+ private:
+  static constexpr std::uint32_t kGroup = 16;
+  template <typename Visit>
+  static void for_groups(std::uint32_t start, std::uint32_t end, Visit&& visit) {
+    while (start < end) {
+      const std::uint32_t stop = std::min(end, (start / kGroup + 1) * kGroup);
+      visit(start / kGroup, start, stop);
+      start = stop;
+    }
+  }
+  ir::List<RegisterSet> at_;         ///< by position: what takes part of its group
+  ir::List<RegisterSet> all_, any_;  ///< by group: what takes it all; what is taken in it somewhere
+};
+
 class Allocator {
  public:
   Allocator(ir::Function& f, Id machine, const ir::List<bool>& folded, const RegisterFile& registers)
-      : f_(f), machine_(machine), folded_(folded), registers_(registers), live_(f, machine, folded, registers), hints_of_(f.nodes.size(), kNone) {
+      : f_(f), machine_(machine), folded_(folded), registers_(registers), live_(f, machine, folded, registers), hints_of_(f.nodes.size(), kNone), busy_(live_.positions()) {
     result_.reg.assign(f.nodes.size(), -1);
     result_.slot.assign(f.nodes.size(), -1);
   }
@@ -84,7 +144,7 @@ class Allocator {
     for (auto at = f_.order.rbegin(); at != f_.order.rend(); ++at) {
       for (const Id id : f_.blocks[*at].nodes) {
         const Node& n = f_.nodes[id];
-        const Constraints c = registers_.constraints(n);
+        const Constraints& c = live_.constraints(id);
         if (c.result >= 0) {
           hint_reg(id, static_cast<unsigned>(c.result));
         }
@@ -115,20 +175,16 @@ class Allocator {
     bool is_global = false;
   };
 
-  RegisterSet busy_over(Id id, const ir::List<RegisterSet>& busy) const {
+  RegisterSet busy_over(Id id, const Taken& busy) const {
     RegisterSet all = 0;
     for (std::uint32_t r = live_.head(id); r != kNone; r = live_.range(r).next) {
-      for (std::uint32_t at = live_.range(r).start; at < live_.range(r).end; ++at) {
-        all |= busy[at];
-      }
+      all |= busy.over(live_.range(r).start, live_.range(r).end);
     }
     return all;
   }
   void mark(Id id, unsigned reg, bool on) {
     for (std::uint32_t r = live_.head(id); r != kNone; r = live_.range(r).next) {
-      for (std::uint32_t at = live_.range(r).start; at < live_.range(r).end; ++at) {
-        busy_[at] = on ? busy_[at] | register_bit(reg) : busy_[at] & ~register_bit(reg);
-      }
+      on ? busy_.take(live_.range(r).start, live_.range(r).end, register_bit(reg)) : busy_.give_back(live_.range(r).start, live_.range(r).end, register_bit(reg));
     }
   }
 
@@ -151,11 +207,10 @@ class Allocator {
   }
 
   void assign() {
-    busy_.assign(live_.positions() + kStep, 0);
     for (const auto& [at, set] : live_.clobbers()) {
-      busy_[at] |= set;
+      busy_.take(at, at + 1, set);
     }
-    const ir::List<RegisterSet> fixed(busy_);
+    const Taken fixed(busy_);
     ir::List<Interval> queue;
     for (Id id = 0; id < f_.nodes.size(); ++id) {
       if (live_.leader(id) != id || live_.head(id) == kNone) {
@@ -192,7 +247,7 @@ class Allocator {
   }
 
   /// Frees the register whose owners cost least, if that is less than this one does. They queue again.
-  int make_room(Id id, const ir::List<RegisterSet>& fixed, ir::List<Interval>& queue) {
+  int make_room(Id id, const Taken& fixed, ir::List<Interval>& queue) {
     const RegisterSet possible = registers_.allocatable & ~busy_over(id, fixed);
     int best = -1;
     double least = live_.cost(id);
@@ -232,7 +287,7 @@ class Allocator {
   LiveRanges live_;
   ir::List<std::uint32_t> hints_of_;  ///< by leader: the first
   ir::List<Hint> hints_;
-  ir::List<RegisterSet> busy_;         ///< by position
+  Taken busy_;
   std::array<ir::List<Id>, 32> owners_;  ///< by register
   Allocation result_;
 };

@@ -22,7 +22,7 @@ constexpr RegisterSet register_bit(unsigned number) { return RegisterSet{1} << n
 struct Constraints {
   RegisterSet clobbers = 0;    ///< overwritten after the operands were read
   std::uint8_t late = 0;       ///< bits: operands in[i] that are read after the clobbers
-  int result = -1;             ///< where the result appears
+  std::int8_t result = -1;     ///< where the result appears
   bool reuses_first = false;   ///< two-operand form: best if in[0] and the result share
 };
 

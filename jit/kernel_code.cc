@@ -4,7 +4,8 @@
 // BPF_PROG_TEST_RUN around it, and without the thunks through which it returns. For measuring only.
 //
 // The functions lie as far from each other as in the kernel, so that calls between them hold. A jump to a return thunk becomes a return; constants
-// that are addresses of arrays become those of the arrays here. Nothing else of the code is changed.
+// that are addresses of arrays become those of the arrays here; where this processor's copy of a value lies is read from a variable here, which is 0.
+// Nothing else of the code is changed.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -60,6 +61,22 @@ void find_constants(std::span<const std::byte> code, std::vector<std::size_t>& f
   }
 }
 
+/// `add r64, gs:[disp32]` becomes `add r64, ds:[disp32]`, with the address given. \return how many.
+std::size_t read_own_offset_from(const void* variable, std::span<std::byte> code) {
+  constexpr std::byte kGs{0x65}, kDs{0x3e}, kAdd{0x03}, kAbsolute{0x25};
+  const auto address = static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(variable));
+  std::size_t count = 0;
+  for (std::size_t i = 0; i + 9 <= code.size(); ++i) {
+    const auto rex = std::to_integer<unsigned>(code[i + 1]), registers = std::to_integer<unsigned>(code[i + 3]);
+    if (code[i] == kGs && (rex & 0xfb) == 0x48 && code[i + 2] == kAdd && (registers & 0xc7) == 0x04 && code[i + 4] == kAbsolute) {
+      code[i] = kDs;
+      std::memcpy(&code[i + 5], &address, sizeof address);
+      ++count;
+    }
+  }
+  return count;
+}
+
 class KernelCodeEngine final : public CpuEngine {
  public:
   explicit KernelCodeEngine(KernelCompiler compile) : compile_(std::move(compile)) {}
@@ -85,6 +102,9 @@ class KernelCodeEngine final : public CpuEngine {
  private:
   Result<void> check(const VerifiedObject& object);
   Result<void> place(const KernelCode& code);
+  void adapt(const KernelCode& code, const KernelCode::Function& function, std::span<std::byte> here);
+  /// What the code takes for the first value of a map.
+  std::int64_t values_of(std::size_t map);
   const XdpBuffer* context() {
     const FrameMemory& frame = runtime().frame;
     const std::uint64_t window = frame.window_address;
@@ -94,6 +114,9 @@ class KernelCodeEngine final : public CpuEngine {
 
   KernelCompiler compile_;
   CodePages pages_;
+  LowPages own_offset_;  ///< eight bytes, zero
+  std::vector<std::vector<const std::byte*>> value_lists_;  ///< of per-CPU arrays, by map: where each value is
+  std::size_t constants_ = 0, own_offsets_ = 0;             ///< found so far
   Program program_ = nullptr;
   XdpBuffer buffer_;
 };
@@ -126,6 +149,36 @@ Result<void> KernelCodeEngine::prepare(const VerifiedObject& object) {
   return place(*code);
 }
 
+std::int64_t KernelCodeEngine::values_of(std::size_t map) {
+  MapSet& maps = runtime().maps;
+  const MapDescriptor& d = maps.descriptor(map);
+  const std::byte* const first = maps.arena().data() + d.entries;
+  if (maps.spec(map).type != MapType::kPercpuArray) {
+    return reinterpret_cast<std::int64_t>(first);
+  }
+  std::vector<const std::byte*>& list = value_lists_[map];
+  for (std::uint32_t i = 0; list.size() < d.max_entries; ++i) {
+    list.push_back(first + std::size_t{i} * d.entry_stride);
+  }
+  return reinterpret_cast<std::int64_t>(list.data());
+}
+
+/// Changes what is the kernel's into what is here.
+void KernelCodeEngine::adapt(const KernelCode& code, const KernelCode::Function& function, std::span<std::byte> here) {
+  return_directly(here, function.address, code.return_thunks);
+  own_offsets_ += read_own_offset_from(own_offset_.data(), here);
+  std::vector<std::size_t> places;
+  find_constants(here, places);
+  for (const std::size_t place : places) {
+    if (constants_ < code.constants.size()) {
+      const KernelCode::MapConstant& constant = code.constants[constants_];
+      const std::int64_t address = values_of(constant.map) + constant.from_values;
+      std::memcpy(&here[place], &address, sizeof address);
+    }
+    ++constants_;
+  }
+}
+
 Result<void> KernelCodeEngine::place(const KernelCode& code) {
   std::uint64_t first = code.functions.front().address, end = first;
   for (const KernelCode::Function& function : code.functions) {
@@ -136,27 +189,21 @@ Result<void> KernelCodeEngine::place(const KernelCode& code) {
     return Error{Errc::kUnsupported, "the functions of the program lie too far apart in the kernel"};
   }
   auto pages = CodePages::map(end - first);
-  if (!pages) {
-    return pages.error();
+  auto variable = LowPages::map(kPage);
+  if (!pages || !variable) {
+    return pages ? variable.error() : pages.error();
   }
-  auto constant = code.constants.begin();
-  std::size_t found = 0;
+  own_offset_ = std::move(*variable);
+  value_lists_.assign(runtime().maps.size(), {});
+  constants_ = own_offsets_ = 0;
   for (const KernelCode::Function& function : code.functions) {
     const std::span<std::byte> here(pages->data() + (function.address - first), function.bytes.size());
     std::ranges::copy(function.bytes, here.begin());
-    return_directly(here, function.address, code.return_thunks);
-    std::vector<std::size_t> places;
-    find_constants(here, places);
-    found += places.size();
-    for (std::size_t i = 0; i < places.size() && constant != code.constants.end(); ++i, ++constant) {
-      MapSet& maps = runtime().maps;
-      const auto values = reinterpret_cast<std::int64_t>(maps.arena().data() + maps.descriptor(constant->map).entries);
-      const std::int64_t address = values + constant->from_values;
-      std::memcpy(&here[places[i]], &address, sizeof address);
-    }
+    adapt(code, function, here);
   }
-  if (found != code.constants.size()) {
-    return Error{Errc::kUnsupported, fmt::format("the kernel's code has {} addresses of its data, not {}", found, code.constants.size())};
+  if (constants_ != code.constants.size() || own_offsets_ != code.own_offsets) {
+    return Error{Errc::kUnsupported, fmt::format("the kernel's code has {} addresses of its data and {} of a processor's, not {} and {}", constants_,
+                                                 own_offsets_, code.constants.size(), code.own_offsets)};
   }
   KILN_TRY(pages->seal());
   program_ = reinterpret_cast<Program>(pages->data() + (code.functions.front().address - first));

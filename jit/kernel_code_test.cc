@@ -65,7 +65,7 @@ struct Subject {
 KernelCode::Function function_at(std::uint64_t address, std::initializer_list<unsigned> code) { return {.address = address, .bytes = bytes(code)}; }
 
 TEST(KernelCode, ReturnsDirectly) {
-  KernelCode code{.functions = {function_at(kHere, {0xb8, 2, 0, 0, 0, 0xe9})}, .constants = {}, .return_thunks = {kThunk}};  // mov eax, 2; jmp
+  KernelCode code{.functions = {function_at(kHere, {0xb8, 2, 0, 0, 0, 0xe9})}, .constants = {}, .own_offsets = 0, .return_thunks = {kThunk}};  // mov eax, 2; jmp
   append_target(code.functions[0], kThunk);
   auto engine = Subject().load(code);
   ASSERT_TRUE(engine) << engine.error().message;
@@ -75,7 +75,7 @@ TEST(KernelCode, ReturnsDirectly) {
 }
 
 TEST(KernelCode, CallsReachFunctionsOnOtherPages) {
-  KernelCode code{.functions = {function_at(kHere, {0xe8}), function_at(kHere + 0x3210, {0xb8, 3, 0, 0, 0, 0xc3})}, .constants = {}, .return_thunks = {}};
+  KernelCode code{.functions = {function_at(kHere, {0xe8}), function_at(kHere + 0x3210, {0xb8, 3, 0, 0, 0, 0xc3})}, .constants = {}, .own_offsets = 0, .return_thunks = {}};
   append_target(code.functions[0], code.functions[1].address);
   code.functions[0].bytes.push_back(std::byte{0xc3});
   auto engine = Subject().load(code);
@@ -88,7 +88,7 @@ TEST(KernelCode, SeesTheFrameAndTheArray) {
   // mov rax, [rdi] (data); movzx eax, byte [rax + 1]; mov rdi, ARRAY; inc qword [rdi + 0x18]; ret
   KernelCode code{.functions = {function_at(kHere, {0x48, 0x8b, 0x07, 0x0f, 0xb6, 0x40, 0x01, 0x48, 0xbf, 0, 0, 0, 0x12, 0x34, 0x88, 0xff, 0xff,
                                                     0x48, 0xff, 0x47, 0x18, 0xc3})},
-                  .constants = {{.map = 0, .from_values = -0x10}}, .return_thunks = {}};
+                  .constants = {{.map = 0, .from_values = -0x10}}, .own_offsets = 0, .return_thunks = {}};
   auto engine = subject.load(code);
   ASSERT_TRUE(engine) << engine.error().message;
   Frame frame{.data = std::vector<std::byte>(64)};
@@ -102,8 +102,25 @@ TEST(KernelCode, SeesTheFrameAndTheArray) {
   EXPECT_EQ(std::to_integer<int>(value->front()), 1) << "the second value, 0x18 - 0x10 bytes from the first";
 }
 
+TEST(KernelCode, AValueOfThisProcessor) {
+  Subject subject;
+  subject.object.maps[0].type = MapType::kPercpuArray;
+  // mov rax, ARRAY; mov rax, [rax + 0x18] (of the second value); add rax, gs:[this_cpu_off]; inc qword [rax]; ret
+  KernelCode code{.functions = {function_at(kHere, {0x48, 0xb8, 0, 0, 0, 0x12, 0x34, 0x88, 0xff, 0xff, 0x48, 0x8b, 0x40, 0x18,
+                                                    0x65, 0x48, 0x03, 0x04, 0x25, 0x20, 0x30, 0x40, 0x83, 0x48, 0xff, 0x00, 0xc3})},
+                  .constants = {{.map = 0, .from_values = -0x10}}, .own_offsets = 1, .return_thunks = {}};
+  auto engine = subject.load(code);
+  ASSERT_TRUE(engine) << engine.error().message;
+  ASSERT_TRUE((*engine)->run({.data = std::vector<std::byte>(64)}));
+  const std::uint32_t key = 1;
+  auto maps = (*engine)->maps();
+  const auto value = maps->user_lookup(0, std::as_bytes(std::span(&key, 1)));
+  ASSERT_TRUE(value);
+  EXPECT_EQ(std::to_integer<int>(value->front()), 1);
+}
+
 TEST(KernelCode, AnAddressThatIsNotAccountedForIsRefused) {
-  KernelCode code{.functions = {function_at(kHere, {0x48, 0xbf, 0, 0, 0, 0x12, 0x34, 0x88, 0xff, 0xff, 0xc3})}, .constants = {}, .return_thunks = {}};
+  KernelCode code{.functions = {function_at(kHere, {0x48, 0xbf, 0, 0, 0, 0x12, 0x34, 0x88, 0xff, 0xff, 0xc3})}, .constants = {}, .own_offsets = 0, .return_thunks = {}};
   auto engine = Subject().load(code);
   ASSERT_FALSE(engine);
   EXPECT_EQ(engine.error().code, Errc::kUnsupported);

@@ -2,7 +2,6 @@
 #include "live_ranges.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace kiln {
 
@@ -20,7 +19,7 @@ constexpr std::uint32_t kMostDepth = 6;  // of loops that count
 }  // namespace
 
 LiveRanges::LiveRanges(ir::Function& f, Id machine, const ir::List<bool>& folded, const RegisterFile& registers)
-    : f_(f), machine_(machine), folded_(folded), registers_(registers), leader_(f.nodes.size()), head_(f.nodes.size(), kNone), cost_(f.nodes.size()) {
+    : f_(f), machine_(machine), folded_(folded), registers_(registers), constraints_(f.nodes.size()), leader_(f.nodes.size()), head_(f.nodes.size(), kNone), cost_(f.nodes.size()) {
   for (Id id = 0; id < leader_.size(); ++id) {
     leader_[id] = id;
   }
@@ -33,7 +32,7 @@ LiveRanges::LiveRanges(ir::Function& f, Id machine, const ir::List<bool>& folded
 template <typename Visit>
 void LiveRanges::for_uses(Id id, Visit&& visit) {
   Node& n = f_.nodes[id];
-  const Constraints c = registers_.constraints(n);
+  const Constraints& c = constraints_[id];
   for (unsigned i = 0; i < 3; ++i) {
     if (n.in[i] != kNone) {
       use(n.in[i], (c.late >> i & 1) != 0, visit);
@@ -71,38 +70,32 @@ void LiveRanges::number() {
   std::uint32_t at = 0;
   for (const BlockId block : f_.order) {
     start_[block] = at;
+    for (const Id id : f_.blocks[block].nodes) {
+      constraints_[id] = registers_.constraints(f_.nodes[id]);
+    }
     at += kStep * static_cast<std::uint32_t>(f_.blocks[block].nodes.size() + 1);
     end_[block] = at;
   }
   positions_ = at;
 }
 
-// Values that are live between blocks get a bit each.
+// From each use up to where the value is made, block by block, each once for a value.
 void LiveRanges::find_live() {
-  ir::List<std::uint32_t> bit(f_.nodes.size(), kNone);
-  ir::List<BlockId> home(f_.nodes.size(), 0);
-  for (const BlockId block : f_.order) {
-    for (const Id id : f_.blocks[block].nodes) {
-      home[id] = block;
-    }
-  }
-  const auto make_global = [&](Id id) {
-    if (bit[id] == kNone) {
-      bit[id] = static_cast<std::uint32_t>(globals_.size());
-      globals_.push_back(id);
-    }
-  };
+  live_out_.assign(f_.blocks.size(), kNone);
+  row_.assign(f_.nodes.size(), kNone);
   for (const BlockId block : f_.order) {
     const auto note = [&](Id id, bool) {
-      if (home[id] != block || f_.nodes[id].block == kNone) {
-        make_global(id);
+      if (f_.nodes[id].block != block) {
+        live_in(id, block);
       }
     };
     for (const Id id : f_.blocks[block].nodes) {
       if (f_.nodes[id].op == IrOp::kPhi) {
         for (std::size_t i = 0; i < f_.blocks[block].preds.size(); ++i) {
-          if (lives(f_.list(id)[i])) {
-            make_global(f_.list(id)[i]);
+          if (const Id in = f_.list(id)[i]; lives(in)) {
+            const BlockId pred = f_.blocks[block].preds[i];
+            live_out(in, pred);
+            go_up(in);
           }
         }
       } else if (!folded_[id]) {
@@ -111,55 +104,39 @@ void LiveRanges::find_live() {
     }
     ir::for_operands(f_.blocks[block].end, [&](Id& id) { use(id, false, note); });
   }
-  words_ = (globals_.size() + 63) / 64;
-  out_.assign(f_.blocks.size() * words_, 0);
-  ir::List<std::uint64_t> in(out_), gen(out_), kill(out_);
-  const auto set = [&](ir::List<std::uint64_t>& sets, BlockId block, Id id) {
-    sets[block * words_ + bit[id] / 64] |= std::uint64_t{1} << (bit[id] % 64);
-  };
-  const auto has = [&](const ir::List<std::uint64_t>& sets, BlockId block, Id id) {
-    return (sets[block * words_ + bit[id] / 64] >> (bit[id] % 64) & 1) != 0;
-  };
-  ir::List<std::uint64_t> phi_out(out_);
-  for (const BlockId block : f_.order) {
-    const auto note = [&](Id id, bool) {
-      if (bit[id] != kNone && !has(kill, block, id)) {
-        set(gen, block, id);
-      }
-    };
-    for (const Id id : f_.blocks[block].nodes) {
-      if (f_.nodes[id].op == IrOp::kPhi) {
-        for (std::size_t i = 0; i < f_.blocks[block].preds.size(); ++i) {
-          if (lives(f_.list(id)[i])) {
-            set(phi_out, f_.blocks[block].preds[i], f_.list(id)[i]);
-          }
-        }
-      } else if (!folded_[id]) {
-        for_uses(id, note);
-      }
-      if (bit[id] != kNone) {
-        set(kill, block, id);
-      }
+}
+
+void LiveRanges::live_in(Id id, BlockId block) {
+  way_.push_back(block);
+  go_up(id);
+}
+
+void LiveRanges::go_up(Id id) {
+  while (!way_.empty()) {
+    const BlockId at = way_.back();
+    way_.pop_back();
+    for (const BlockId pred : f_.blocks[at].preds) {
+      live_out(id, pred);
     }
-    ir::for_operands(f_.blocks[block].end, [&](Id& id) { use(id, false, note); });
   }
-  ir::List<BlockId> order = ir::reverse_postorder(f_);
-  std::reverse(order.begin(), order.end());
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (const BlockId block : order) {
-      const ir::Terminator& end = f_.blocks[block].end;
-      for (std::size_t w = 0; w < words_; ++w) {
-        std::uint64_t out = phi_out[block * words_ + w];
-        for (unsigned i = 0; i < end.targets(); ++i) {
-          out |= in[end.to[i] * words_ + w];
-        }
-        out_[block * words_ + w] = out;
-        const std::uint64_t now = gen[block * words_ + w] | (out & ~kill[block * words_ + w]);
-        changed |= now != in[block * words_ + w];
-        in[block * words_ + w] = now;
-      }
-    }
+}
+
+/// At the end of the block; if it isn't made there, its predecessors are to follow.
+void LiveRanges::live_out(Id id, BlockId block) {
+  if (row_[id] == kNone) {
+    row_[id] = static_cast<std::uint32_t>(bits_.size());
+    bits_.resize(bits_.size() + (f_.blocks.size() + 63) / 64);
+  }
+  std::uint64_t& word = bits_[row_[id] + block / 64];
+  const std::uint64_t bit = std::uint64_t{1} << (block % 64);
+  if ((word & bit) != 0) {
+    return;
+  }
+  word |= bit;
+  live_.push_back({id, live_out_[block]});
+  live_out_[block] = static_cast<std::uint32_t>(live_.size() - 1);
+  if (f_.nodes[id].block != block) {
+    way_.push_back(block);
   }
 }
 
@@ -181,10 +158,8 @@ void LiveRanges::build_ranges() {
     for (std::uint32_t i = 0; i < std::min(f_.blocks[block].loop_depth, kMostDepth); ++i) {
       frequency *= kLoopFactor;
     }
-    for (std::size_t w = 0; w < words_; ++w) {
-      for (std::uint64_t bits = out_[block * words_ + w]; bits != 0; bits &= bits - 1) {
-        add_range(globals_[64 * w + static_cast<std::size_t>(std::countr_zero(bits))], start_[block], end_[block]);
-      }
+    for (std::uint32_t at_end = live_out_[block]; at_end != kNone; at_end = live_[at_end].next) {
+      add_range(live_[at_end].id, start_[block], end_[block]);
     }
     std::uint32_t position = end_[block] - kStep;
     const auto note = [&](Id id, bool late) {
@@ -207,7 +182,7 @@ void LiveRanges::build_ranges() {
         ranges_[head_[id]].start = position + kResult;
       }
       for_uses(id, note);
-      if (const RegisterSet clobbers = registers_.constraints(f_.nodes[id]).clobbers; clobbers != 0) {
+      if (const RegisterSet clobbers = constraints_[id].clobbers; clobbers != 0) {
         clobbers_.emplace_back(position + kClobber, clobbers);
       }
     }

@@ -23,6 +23,7 @@ struct Range {
 class LiveRanges {
  public:
   using Id = ir::Id;
+  using BlockId = ir::BlockId;
 
   LiveRanges(ir::Function& f, Id machine, const ir::List<bool>& folded, const RegisterFile& registers);
 
@@ -30,6 +31,9 @@ class LiveRanges {
   std::uint32_t positions() const { return positions_; }
   /// By position: registers that are overwritten there.
   const ir::List<std::pair<std::uint32_t, RegisterSet>>& clobbers() const { return clobbers_; }
+
+  /// What an instruction asks for.
+  const Constraints& constraints(Id id) const { return constraints_[id]; }
 
   /// The first range of a leader, or kNone.
   std::uint32_t head(Id id) const { return head_[id]; }
@@ -57,6 +61,9 @@ class LiveRanges {
   void use(Id id, bool late, Visit&& visit);
   void number();
   void find_live();
+  void live_out(Id id, BlockId block);
+  void live_in(Id id, BlockId block);
+  void go_up(Id id);
   void add_range(Id id, std::uint32_t start, std::uint32_t end);
   void build_ranges();
   void join(Id a, Id b);
@@ -65,15 +72,23 @@ class LiveRanges {
   Id machine_;
   const ir::List<bool>& folded_;
   const RegisterFile& registers_;
+  ir::List<Constraints> constraints_;  ///< by node that is in a block
   ir::List<Id> leader_;
   ir::List<std::uint32_t> head_;
   ir::List<double> cost_;
   ir::List<Range> ranges_;
   ir::List<std::uint32_t> start_, end_;  ///< by block
   std::uint32_t positions_ = 0;
-  ir::List<Id> globals_;  ///< values that are live between blocks
-  std::size_t words_ = 0;
-  ir::List<std::uint64_t> out_;  ///< by block: bits of the globals that are live at its end
+  /// A value that is live at the end of a block: a list for each block.
+  struct Live {
+    Id id;
+    std::uint32_t next;
+  };
+  ir::List<Live> live_;
+  ir::List<std::uint32_t> live_out_;   ///< by block: the first, or kNone
+  ir::List<std::uint32_t> row_;        ///< by value that is live between blocks: where its bits begin, a bit a block
+  ir::List<std::uint64_t> bits_;
+  ir::List<BlockId> way_;              ///< blocks whose predecessors live_in() has still to see
   ir::List<std::pair<std::uint32_t, RegisterSet>> clobbers_;
 };
 

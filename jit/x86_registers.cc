@@ -19,7 +19,7 @@ Constraints constraints_of(const ir::Node& node) {
     case IrOp::kSmod:
       return {.clobbers = register_bit(kRax) | register_bit(kRdx),
               .late = 2,
-              .result = static_cast<int>(node.op == IrOp::kDiv || node.op == IrOp::kSdiv ? kRax : kRdx)};
+              .result = static_cast<std::int8_t>(node.op == IrOp::kDiv || node.op == IrOp::kSdiv ? kRax : kRdx)};
     case IrOp::kCall:
     case IrOp::kTailCall:
       return {.clobbers = kCall, .result = kRax};

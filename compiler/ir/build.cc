@@ -36,6 +36,7 @@ Result<Function> Builder::build(std::uint32_t function) {
   constexpr std::size_t kNodesPerSlot = 3;
   f_.nodes.reserve(kNodesPerSlot * program_.insns.size());
   f_.forward.reserve(kNodesPerSlot * program_.insns.size());
+  f_.settled.reserve(kNodesPerSlot * program_.insns.size());
   f_.program = &program_;
   f_.number = function;
   f_.frame_bytes = frame_bytes_[function];
@@ -81,29 +82,29 @@ BlockId Builder::new_block(std::uint64_t key) {
   return id;
 }
 
-/// Slots that control may go to after the instruction at `slot`, the taken one first.
-List<std::uint32_t> Builder::next_slots(std::uint32_t slot) const {
+/// After the instruction at `slot`.
+Builder::NextSlots Builder::next_slots(std::uint32_t slot) const {
   const InsnInfo& info = this->info(slot);
   if (info.form == Form::kExit) {
     return {};
   }
   if (info.form == Form::kJa || info.form == Form::kJa32) {
-    return {jump_target(at(slot), info.form, slot)};
+    return {{jump_target(at(slot), info.form, slot)}, 1};
   }
   const std::uint32_t next = slot + (at(slot).is_wide() ? 2 : 1);
   if (!is_conditional(info.form)) {
-    return {next};
+    return {{next}, 1};
   }
   const std::uint32_t target = jump_target(at(slot), info.form, slot);
   const InsnFact& fact = facts_.insns[slot];
   const bool known = fact.branch_taken != fact.branch_not_taken && passes_.has(Pass::kFacts);
   if (target == next || (known && fact.branch_not_taken) || !reachable(target)) {
-    return {next};
+    return {{next}, 1};
   }
   if ((known && fact.branch_taken) || !reachable(next)) {
-    return {target};
+    return {{target}, 1};
   }
-  return {target, next};
+  return {{target, next}, 2};
 }
 
 /// The last slot of the block that starts at `slot`.
@@ -143,7 +144,7 @@ void Builder::find_blocks(Scope& scope) {
 List<std::uint32_t> Builder::visit_order(const Scope& scope) const {
   List<std::uint32_t> order;
   List<bool> seen(scope.end - scope.start);
-  List<std::pair<std::uint32_t, List<std::uint32_t>>> stack;
+  List<std::pair<std::uint32_t, NextSlots>> stack;
   const auto enter = [&](std::uint32_t slot) {
     seen[slot - scope.start] = true;
     stack.emplace_back(slot, next_slots(block_end(scope, slot)));
@@ -151,13 +152,12 @@ List<std::uint32_t> Builder::visit_order(const Scope& scope) const {
   enter(scope.start);
   while (!stack.empty()) {
     auto& [slot, next] = stack.back();
-    if (next.empty()) {
+    if (next.count == 0) {
       order.push_back(slot);
       stack.pop_back();
       continue;
     }
-    const std::uint32_t to = next.back();
-    next.pop_back();
+    const std::uint32_t to = next[--next.count];
     if (!seen[to - scope.start]) {
       enter(to);
     }
@@ -181,36 +181,62 @@ void Builder::seal(BlockId block) {
     for (const BlockId pred : f_.blocks[block].preds) {
       operands.push_back(read(pred, variable));
     }
-    f_.nodes[phi].list = f_.add_list(operands);
-    f_.nodes[phi].count = static_cast<std::uint32_t>(operands.size());
-    simplify(f_, phi, passes_);
+    complete(phi, operands);
   }
   incomplete_[block].clear();
 }
 
 Id Builder::read(BlockId block, unsigned variable) {
   const Id id = defs_[block][variable];
-  return id != kNone ? f_.resolve(id) : read_slow(block, variable);
+  return id < kBusy ? f_.resolve(id) : read_slow(block, variable);
 }
 
+Id Builder::make_phi(BlockId block) {
+  const Id phi = f_.make({.op = ir::Op::kPhi, .block = block});
+  f_.blocks[block].nodes.insert(f_.blocks[block].nodes.begin(), phi);
+  return phi;
+}
+
+/// A phi is made where values differ, where predecessors are still to come, and where the way up comes round to a block that is being looked at.
 Id Builder::read_slow(BlockId block, unsigned variable) {
+  const List<BlockId>& preds = f_.blocks[block].preds;
   Id id = kNone;
-  if (sealed_[block] && f_.blocks[block].preds.size() == 1) {
-    id = read(f_.blocks[block].preds[0], variable);
-  } else if (sealed_[block] && f_.blocks[block].preds.empty()) {
+  if (defs_[block][variable] == kBusy) {
+    id = make_phi(block);
+  } else if (!sealed_[block]) {
+    id = make_phi(block);
+    incomplete_[block].emplace_back(variable, id);
+  } else if (preds.size() == 1) {
+    id = read(preds[0], variable);
+  } else if (preds.empty()) {
     id = f_.constant(0);  // never written: the verifier lets nobody read it
   } else {
-    id = f_.make({.op = ir::Op::kPhi, .block = block});
-    f_.blocks[block].nodes.insert(f_.blocks[block].nodes.begin(), id);
-    defs_[block][variable] = id;
-    incomplete_[block].emplace_back(variable, id);
-    if (sealed_[block]) {
-      seal(block);
-      id = f_.resolve(id);
+    defs_[block][variable] = kBusy;
+    List<Id> operands;
+    operands.reserve(preds.size());
+    for (const BlockId pred : preds) {
+      operands.push_back(read(pred, variable));
+    }
+    bool differ = false;
+    for (Id& operand : operands) {
+      operand = f_.resolve(operand);
+      differ |= operand != operands[0];
+    }
+    id = defs_[block][variable];
+    if (id != kBusy || differ) {
+      id = complete(id == kBusy ? make_phi(block) : id, operands);
+    } else {
+      id = operands[0];
     }
   }
-  defs_[block][variable] = id;
-  return id;
+  return defs_[block][variable] = id;
+}
+
+/// \return what stands for the phi once it has its operands.
+Id Builder::complete(Id phi, const List<Id>& operands) {
+  f_.nodes[phi].list = f_.add_list(operands);
+  f_.nodes[phi].count = static_cast<std::uint32_t>(operands.size());
+  return simplify(f_, phi, passes_);
 }
 
 const RegFact* Builder::fact(std::uint32_t slot, unsigned number) const {
@@ -270,9 +296,9 @@ Result<void> Builder::end_block(Scope& scope, std::uint32_t slot) {
     }
     return {};
   }
-  const List<std::uint32_t> next = next_slots(slot);
-  Terminator made{.kind = next.size() == 2 ? Terminator::kBranch : Terminator::kJump, .slot = slot};
-  if (next.size() == 2) {
+  const NextSlots next = next_slots(slot);
+  Terminator made{.kind = next.count == 2 ? Terminator::kBranch : Terminator::kJump, .slot = slot};
+  if (next.count == 2) {
     static constexpr std::pair<std::string_view, Cond> kConds[] = {
         {"==", Cond::kEq}, {"!=", Cond::kNe}, {">", Cond::kUgt}, {">=", Cond::kUge}, {"<", Cond::kUlt}, {"<=", Cond::kUle},
         {"s>", Cond::kSgt}, {"s>=", Cond::kSge}, {"s<", Cond::kSlt}, {"s<=", Cond::kSle}, {"&", Cond::kSet}};
@@ -284,11 +310,11 @@ Result<void> Builder::end_block(Scope& scope, std::uint32_t slot) {
                                         : f_.constant(made.bits == 32 ? static_cast<std::uint32_t>(imm) : imm);
   }
   const BlockId from = at_;
-  for (std::size_t i = 0; i < next.size(); ++i) {
+  for (std::size_t i = 0; i < next.count; ++i) {
     made.to[i] = scope.blocks[next[i] - scope.start];
   }
   f_.blocks[from].end = made;
-  for (std::size_t i = 0; i < next.size(); ++i) {
+  for (std::size_t i = 0; i < next.count; ++i) {
     connect(from, made.to[i]);
   }
   return {};

@@ -19,6 +19,7 @@ class Builder {
   Result<Function> build(std::uint32_t function);
 
  private:
+  static constexpr Id kBusy = kNone - 1;      // defs_: what it is depends on what is being found out
   static constexpr unsigned kVariables = 10;  // R0..R9; R10 is a constant of the scope
 
   /// A function being built: the one asked for, or one that is inlined.
@@ -33,11 +34,20 @@ class Builder {
     List<std::pair<BlockId, Id>> returns{};
   };
 
+  /// Slots that control may go to, the taken one first.
+  struct NextSlots {
+    std::array<std::uint32_t, 2> slots{};
+    unsigned count = 0;
+    const std::uint32_t* begin() const { return slots.data(); }
+    const std::uint32_t* end() const { return slots.data() + count; }
+    std::uint32_t operator[](std::size_t i) const { return slots[i]; }
+  };
+
   // Blocks and edges (build.cc).
   BlockId new_block(std::uint64_t key);
   void find_blocks(Scope& scope);
   List<std::uint32_t> visit_order(const Scope& scope) const;
-  List<std::uint32_t> next_slots(std::uint32_t slot) const;
+  NextSlots next_slots(std::uint32_t slot) const;
   std::uint32_t block_end(const Scope& scope, std::uint32_t slot) const;
   void connect(BlockId from, BlockId to);
   void seal(BlockId block);
@@ -48,6 +58,8 @@ class Builder {
   // Registers (build.cc).
   Id read(BlockId block, unsigned variable);
   Id read_slow(BlockId block, unsigned variable);
+  Id make_phi(BlockId block);
+  Id complete(Id phi, const List<Id>& operands);
   void write(unsigned variable, Id value) { defs_[at_][variable] = value; }
   Id reg(const Scope& scope, unsigned number, std::uint32_t slot);
   const RegFact* fact(std::uint32_t slot, unsigned number) const;

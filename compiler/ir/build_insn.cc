@@ -34,6 +34,9 @@ Id Builder::emit(Node node) {
   const Id now = simplify(f_, id, passes_);
   if (now != id) {
     f_.blocks[at_].nodes.pop_back();
+  } else {
+    f_.settled.resize(f_.nodes.size());
+    f_.settled[id] = signature(f_, id);
   }
   return now;
 }
@@ -245,7 +248,7 @@ bool Builder::inlinable(const Scope& scope, std::uint32_t callee) const {
     if (!reachable(slot)) {
       continue;
     }
-    const InsnInfo* info = find_insn(at(slot));
+    const InsnInfo* info = infos_[slot];
     returns |= info->form == Form::kExit;
     if (info->op == Bpf::CALL_HELPER && at(slot).imm == static_cast<std::int32_t>(kTailCallHelper)) {
       return false;  // the program that is called so takes the function's place

@@ -14,13 +14,13 @@ namespace {
 constexpr std::uint64_t kLow32 = 0xffff'ffff;
 
 void fold_branch(Function& f, Terminator& end) {
-  for_operands(end, [&](Id& id) { id = f.resolve(id); });
   if (end.kind != Terminator::kBranch || end.bits != 32) {
     return;
   }
   for (Id* side : {&end.a, &end.b}) {  // the low half is compared: extensions of it are nothing
     while ((f.nodes[*side].op == Op::kZext || f.nodes[*side].op == Op::kSext) && f.nodes[*side].size >= 4) {
       *side = f.nodes[*side].in[0];
+      f.may_be_dead = true;
     }
   }
 }
@@ -109,21 +109,33 @@ class Computations {
 
 }  // namespace
 
+/// A node that is as simplify() left it, as are its operands, and theirs, has nothing new to say.
 void fold(Function& f, PassSet passes) {
-  for (const BlockId id : reverse_postorder(f)) {
-    for (std::size_t i = 0; i < f.blocks[id].nodes.size(); ++i) {
-      const Id node = f.blocks[id].nodes[i];
-      if (f.is_replaced(node) || f.nodes[node].block != id) {
-        continue;
-      }
-      for_operands(f, node, [&f](Id& operand) { operand = f.resolve(operand); });
-      simplify(f, node, passes);
-    }
-    if (passes.has(Pass::kFold)) {
-      fold_branch(f, f.blocks[id].end);
-    }
-  }
-  f.sweep();
+  constexpr std::uint8_t kFar = 3;  // operands of operands are as far as rules look
+  f.settled.resize(f.nodes.size());
+  List<std::uint8_t> distance(f.nodes.size(), kFar);  // to the next change, by node
+  reverse_postorder(f);
+  rewrite_nodes(
+      f,
+      [&](Id id) {
+        std::uint8_t nearest = kFar;
+        for_operands(f, id, [&](Id operand) { nearest = operand < distance.size() ? std::min(nearest, distance[operand]) : nearest; });
+        const bool goes_round = f.nodes[id].op == Op::kPhi && f.orders.loops;  // operands are still to come
+        const std::uint64_t before = f.settled[id];
+        if (before == signature(f, id) && nearest == kFar && !goes_round) {
+          return;
+        }
+        if (simplify(f, id, passes) == id) {
+          f.settled[id] = signature(f, id);
+          distance[id] = f.settled[id] != before ? 0 : static_cast<std::uint8_t>(std::min<unsigned>(nearest + 1u, kFar));
+          f.may_be_dead |= distance[id] == 0;
+        }
+      },
+      [&](Terminator& end) {
+        if (passes.has(Pass::kFold)) {
+          fold_branch(f, end);
+        }
+      });
 }
 
 bool narrow(Function& f) {
@@ -191,6 +203,7 @@ static void use_sum(Function& f, Id id, Computations& seen, Dominates&& dominate
       const Id sum = seen.find({.op = Op::kAdd, .in = {a, b, kNone}});
       if (sum != kNone && sum != id && dominates(f.nodes[sum].block, f.nodes[id].block)) {
         f.nodes[id].in = {sum, inner.in[1], kNone};
+        f.may_be_dead = true;
         return;
       }
     }
@@ -198,71 +211,51 @@ static void use_sum(Function& f, Id id, Computations& seen, Dominates&& dominate
 }
 
 void eliminate_common(Function& f) {
-  const List<BlockId> rpo = reverse_postorder(f);
-  const List<BlockId> idom = dominators(f, rpo);
-  // In reverse postorder a dominator comes first; whether a candidate's block dominates is asked of the tree.
-  List<std::uint32_t> enter(f.blocks.size()), leave(f.blocks.size());
-  List<List<BlockId>> children(f.blocks.size());
-  for (const BlockId block : rpo) {
-    if (block != 0) {
-      children[idom[block]].push_back(block);
-    }
+  if (!f.edges_swept) {
+    f.sweep();
   }
-  std::uint32_t clock = 0;
-  List<std::pair<BlockId, std::size_t>> stack = {{0, 0}};
-  enter[0] = ++clock;
-  while (!stack.empty()) {
-    auto& [block, next] = stack.back();
-    if (next < children[block].size()) {
-      const BlockId child = children[block][next++];
-      enter[child] = ++clock;
-      stack.emplace_back(child, 0);
-    } else {
-      leave[block] = ++clock;
-      stack.pop_back();
-    }
-  }
-  const auto dominates = [&](BlockId above, BlockId below) { return enter[above] <= enter[below] && leave[below] <= leave[above]; };
+  const Dominance blocks(f);
+  const auto dominates = [&](BlockId above, BlockId below) { return blocks.dominates(above, below); };
   Computations seen(f);
-  for (const BlockId block : rpo) {
-    for (const Id id : f.blocks[block].nodes) {
-      if (f.is_replaced(id)) {
-        continue;
-      }
-      for_operands(f, id, [&f](Id& operand) { operand = f.resolve(operand); });
-      if (f.nodes[id].op == Op::kAdd && f.nodes[id].bits == 64) {
-        use_sum(f, id, seen, dominates);
-      }
-      const Node& n = f.nodes[id];
-      const bool fixed_load = n.op == Op::kLoad && only(n.region, ValueKind::kContext) && !f.context_changes;
-      if (!is_pure(n.op) && !fixed_load) {
-        continue;
-      }
-      Id& like = seen.find(id);
-      if (like != kNone && dominates(f.nodes[like].block, block)) {
-        f.replace(id, like);
-      } else {
-        like = id;
-      }
-    }
-  }
-  f.sweep();
+  rewrite_nodes(
+      f,
+      [&](Id id) {
+        if (f.nodes[id].op == Op::kAdd && f.nodes[id].bits == 64) {
+          use_sum(f, id, seen, dominates);
+        }
+        const Node& n = f.nodes[id];
+        const bool fixed_load = n.op == Op::kLoad && only(n.region, ValueKind::kContext) && !f.context_changes;
+        if (!is_pure(n.op) && !fixed_load) {
+          return;
+        }
+        Id& like = seen.find(id);
+        if (like != kNone && dominates(f.nodes[like].block, n.block)) {
+          f.replace(id, like);
+        } else {
+          like = id;
+        }
+      },
+      [](Terminator&) {});
 }
 
 void remove_dead(Function& f) {
-  List<bool> live(f.nodes.size());
+  if (!f.may_be_dead) {
+    return;
+  }
+  f.sweep();
+  List<std::uint8_t> live(f.nodes.size());
   List<Id> work;
-  const auto use = [&](Id& id) {
-    id = f.resolve(id);
-    if (!live[id]) {
-      live[id] = true;
+  work.reserve(f.nodes.size());
+  const auto use = [&](Id id) {
+    if (live[id] == 0) {
+      live[id] = 1;
       work.push_back(id);
     }
   };
   for (const BlockId block : f.order) {
-    for (Id id : f.blocks[block].nodes) {
+    for (const Id id : f.blocks[block].nodes) {
       const Op op = f.nodes[id].op;
-      if (!is_pure(op) && op != Op::kPhi && op != Op::kLoad && !f.is_replaced(id)) {
+      if (!is_pure(op) && op != Op::kPhi && op != Op::kLoad) {
         use(id);
       }
     }
@@ -274,14 +267,17 @@ void remove_dead(Function& f) {
     for_operands(f, id, use);
   }
   for (const BlockId block : f.order) {
-    std::erase_if(f.blocks[block].nodes, [&](Id id) {
-      if (live[id]) {
-        return false;
+    std::size_t kept = 0;
+    for (const Id id : f.blocks[block].nodes) {
+      if (live[id] != 0) {
+        f.blocks[block].nodes[kept++] = id;
+      } else {
+        f.nodes[id].block = kNone;
       }
-      f.nodes[id].block = kNone;
-      return true;
-    });
+    }
+    f.blocks[block].nodes.resize(kept);
   }
+  f.may_be_dead = false;
 }
 
 bool has_short_loop(const Function& f) {

@@ -4,23 +4,19 @@
 #include <kiln/ir.h>
 
 #include <algorithm>
+#include <bit>
 
 namespace kiln::ir {
 namespace {
 
-struct OpInfo {
-  std::string_view text;
-  bool pure;
-};
-constexpr OpInfo kOps[] = {
-#define KILN_IR_OP(name, text, operands, pure) {text, pure},
+constexpr std::string_view kTexts[] = {
+#define KILN_IR_OP(name, text, operands, pure) text,
 #include <kiln/ir_ops.def>
 };
 
 }  // namespace
 
-std::string_view op_text(Op op) { return kOps[static_cast<std::size_t>(op)].text; }
-bool is_pure(Op op) { return kOps[static_cast<std::size_t>(op)].pure; }
+std::string_view op_text(Op op) { return kTexts[static_cast<std::size_t>(op)]; }
 
 Cond negated(Cond cond) {
   switch (cond) {
@@ -53,11 +49,30 @@ Id Function::make(const Node& node) {
 }
 
 Id Function::constant(std::uint64_t value) {
-  const auto [at, is_new] = constants.try_emplace(value, static_cast<Id>(nodes.size()));
-  if (is_new) {
-    make({.op = Op::kConst, .imm = static_cast<std::int64_t>(value), .maybe = value});
+  constexpr std::uint64_t kMix = 0x9e3779b97f4a7c15;
+  const auto place = [&](const List<Id>& table, std::uint64_t of) {
+    std::size_t at = static_cast<std::size_t>((of * kMix) >> 32) & (table.size() - 1);
+    while (table[at] != kNone && this->value(table[at]) != of) {
+      at = (at + 1) & (table.size() - 1);
+    }
+    return at;
+  };
+  if (2 * constant_count_ >= constants_.size()) {
+    constexpr std::size_t kLeast = 64;
+    List<Id> larger(std::max(kLeast, 2 * constants_.size()), kNone);
+    for (const Id id : constants_) {
+      if (id != kNone) {
+        larger[place(larger, this->value(id))] = id;
+      }
+    }
+    constants_ = std::move(larger);
   }
-  return at->second;
+  Id& at = constants_[place(constants_, value)];
+  if (at == kNone) {
+    ++constant_count_;
+    at = make({.op = Op::kConst, .imm = static_cast<std::int64_t>(value), .maybe = value});
+  }
+  return at;
 }
 
 Id Function::add(BlockId block, const Node& node) {
@@ -78,7 +93,7 @@ void Function::replace(Id old, Id by) {
   if (by != old) {
     forward[old] = by;
     nodes[old].block = kNone;
-    swept = false;
+    touch_nodes();
   }
 }
 
@@ -125,41 +140,51 @@ void Function::replace_pred(BlockId block, BlockId old, BlockId by) {
   blocks[block].preds[pred_index(block, old)] = by;
 }
 
-void Function::sweep() {
-  if (swept) {
+/// Drops blocks that are not reached any more.
+void Function::sweep_edges() {
+  if (edges_swept) {
     return;
   }
-  List<bool> reached(blocks.size());
+  List<std::uint8_t> reached(blocks.size());
   List<BlockId> work = {0};
-  reached[0] = true;
+  reached[0] = 1;
   while (!work.empty()) {
     const BlockId at = work.back();
     work.pop_back();
     for (unsigned i = 0; i < blocks[at].end.targets(); ++i) {
       const BlockId to = blocks[at].end.to[i];
-      if (!reached[to]) {
-        reached[to] = true;
+      if (reached[to] == 0) {
+        reached[to] = 1;
         work.push_back(to);
       }
     }
   }
-  std::erase_if(order, [&](BlockId id) { return !reached[id]; });
+  std::erase_if(order, [&](BlockId id) { return reached[id] == 0; });
   for (const BlockId id : order) {
     for (std::size_t i = blocks[id].preds.size(); i-- > 0;) {
-      if (!reached[blocks[id].preds[i]]) {
+      if (reached[blocks[id].preds[i]] == 0) {
         remove_pred(id, blocks[id].preds[i]);
       }
     }
   }
   for (BlockId id = 0; id < blocks.size(); ++id) {
-    Block& block = blocks[id];
-    if (!reached[id]) {
-      block.nodes.clear();
-      block.preds.clear();
-      block.end = {};
-      continue;
+    if (reached[id] == 0) {
+      blocks[id].nodes.clear();
+      blocks[id].preds.clear();
+      blocks[id].end = {};
     }
-    const auto fix = [this](Id& operand) { operand = forward[operand] == operand ? operand : resolve(operand); };
+  }
+  edges_swept = true;
+}
+
+void Function::sweep() {
+  if (swept) {
+    return;
+  }
+  sweep_edges();
+  const auto fix = [this](Id& operand) { operand = forward[operand] == operand ? operand : resolve(operand); };
+  for (const BlockId id : order) {
+    Block& block = blocks[id];
     std::size_t kept = 0;
     for (const Id node : block.nodes) {
       if (nodes[node].block == id && !is_replaced(node)) {
@@ -173,11 +198,31 @@ void Function::sweep() {
   swept = true;
 }
 
-List<BlockId> reverse_postorder(const Function& f) {
-  if (f.rpo_good) {
-    return f.rpo;
+void Function::sweep_loops() {
+  KILN_CHECK(edges_swept && orders_good);
+  for (const BlockId id : orders.loops ? std::span<const BlockId>(order) : std::span<const BlockId>()) {
+    for (const Id node : blocks[id].nodes) {
+      if (nodes[node].op != Op::kPhi) {
+        break;
+      }
+      for (Id& operand : list(node)) {
+        operand = resolve(operand);
+      }
+    }
   }
-  List<BlockId> order;
+  swept = true;
+}
+
+const List<BlockId>& reverse_postorder(const Function& f) {
+  if (f.orders_good) {
+    return f.orders.rpo;
+  }
+  List<BlockId>& order = f.orders.rpo;
+  List<std::uint32_t>& rank = f.orders.rank;
+  order.clear();
+  rank.assign(f.blocks.size(), kNone);
+  f.orders.idom.clear();
+  f.orders.loops = false;
   List<std::uint8_t> next(f.blocks.size());  // successors looked at, plus one; 0: not reached
   List<BlockId> stack = {0};
   next[0] = 1;
@@ -189,29 +234,41 @@ List<BlockId> reverse_postorder(const Function& f) {
       if (next[to] == 0) {
         next[to] = 1;
         stack.push_back(to);
+      } else {
+        f.orders.loops |= rank[to] == kNone;  // still on the stack
       }
       continue;
     }
+    rank[at] = static_cast<std::uint32_t>(order.size());
     order.push_back(at);
     stack.pop_back();
   }
   std::reverse(order.begin(), order.end());
-  f.rpo = order;
-  f.rpo_good = true;
+  for (std::uint32_t i = 0; i < order.size(); ++i) {
+    rank[order[i]] = i;
+  }
+  f.orders_good = true;
   return order;
 }
 
+bool has_loops(const Function& f) {
+  reverse_postorder(f);
+  return f.orders.loops;
+}
+
 // K. D. Cooper, T. J. Harvey, K. Kennedy, A Simple, Fast Dominance Algorithm, 2001.
-List<BlockId> dominators(const Function& f, std::span<const BlockId> rpo) {
-  List<std::uint32_t> rank(f.blocks.size(), kNone);
-  for (std::uint32_t i = 0; i < rpo.size(); ++i) {
-    rank[rpo[i]] = i;
+const List<BlockId>& dominators(const Function& f) {
+  const List<BlockId>& rpo = reverse_postorder(f);
+  const List<std::uint32_t>& rank = f.orders.rank;
+  List<BlockId>& idom = f.orders.idom;
+  if (!idom.empty()) {
+    return idom;
   }
-  List<BlockId> idom(f.blocks.size(), kNone);
+  idom.assign(f.blocks.size(), kNone);
   idom[0] = 0;
   for (bool changed = true; changed;) {
     changed = false;
-    for (const BlockId block : rpo.subspan(1)) {
+    for (const BlockId block : std::span(rpo).subspan(1)) {
       BlockId best = kNone;
       for (BlockId pred : f.blocks[block].preds) {
         if (rank[pred] == kNone || idom[pred] == kNone) {
@@ -230,33 +287,35 @@ List<BlockId> dominators(const Function& f, std::span<const BlockId> rpo) {
           }
         }
       }
-      if (idom[block] != best) {
-        idom[block] = best;
-        changed = true;
-      }
+      changed |= idom[block] != best;
+      idom[block] = best;
     }
+    changed &= f.orders.loops;  // without, every predecessor comes first
+  }
+  // A block comes before what it dominates.
+  List<std::uint32_t>&enter = f.orders.enter, &size = f.orders.size;
+  enter.assign(f.blocks.size(), 0);
+  size.assign(f.blocks.size(), 1);
+  for (std::size_t i = rpo.size(); i-- > 1;) {
+    size[idom[rpo[i]]] += size[rpo[i]];
+  }
+  List<std::uint32_t> next(f.blocks.size(), 1);  // place of the next block that this one is the immediate dominator of
+  for (const BlockId block : std::span(rpo).subspan(1)) {
+    enter[block] = next[idom[block]];
+    next[idom[block]] += size[block];
+    next[block] = enter[block] + 1;
   }
   return idom;
 }
 
-Dominance::Dominance(const Function& f) : rpo(reverse_postorder(f)), idom(dominators(f, rpo)), rank(f.blocks.size()) {
-  for (std::uint32_t i = 0; i < rpo.size(); ++i) {
-    rank[rpo[i]] = i;
-  }
-}
-
-bool Dominance::dominates(BlockId above, BlockId block) const {
-  while (block != above && block != 0) {
-    block = idom[block];
-  }
-  return block == above;
-}
-
 void find_loops(Function& f) {
-  const Dominance blocks(f);
-  for (const BlockId block : blocks.rpo) {
+  for (const BlockId block : reverse_postorder(f)) {
     f.blocks[block].loop_depth = 0;
   }
+  if (!has_loops(f)) {
+    return;
+  }
+  const Dominance blocks(f);
   List<BlockId> in_loop(f.blocks.size(), kNone);  // the last header whose loop was found to hold it
   for (const BlockId header : blocks.rpo) {
     List<BlockId> work;

@@ -137,6 +137,7 @@ class Forwarding {
       n.imm = 0;
       n.scale = 0;
       n.region = 0;
+      f_.may_be_dead = true;
       if (n.size == 8) {
         f_.replace(id, k.value);
         return;

@@ -44,7 +44,7 @@ class Merger {
       rebuild();
     }
     if (changed_) {
-      f_.touch();
+      f_.touch_nodes();
       f_.sweep();
     }
     return changed_;

@@ -6,19 +6,6 @@
 
 namespace kiln::ir {
 
-bool has_loops(const Function& f) {
-  List<bool> seen(f.blocks.size());
-  for (const BlockId block : reverse_postorder(f)) {
-    seen[block] = true;
-    for (unsigned i = 0; i < f.blocks[block].end.targets(); ++i) {
-      if (seen[f.blocks[block].end.to[i]]) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 void unify_phis(Function& f) {
   List<Id> phis;
   for (const BlockId block : reverse_postorder(f)) {

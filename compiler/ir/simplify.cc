@@ -37,6 +37,7 @@ class Simplifier {
       if (!changed_) {
         break;
       }
+      f_.may_be_dead = true;
     }
     f_.nodes[id].maybe = maybe_bits(f_, id);
     return id;
@@ -412,6 +413,20 @@ class Simplifier {
 };
 
 }  // namespace
+
+std::uint64_t signature(const Function& f, Id id) {
+  constexpr std::uint64_t kMix = 0x9e3779b97f4a7c15;
+  const Node& n = f.nodes[id];
+  std::uint64_t h = static_cast<std::uint64_t>(n.op) | std::uint64_t{n.bits} << 8 | std::uint64_t{n.size} << 16 | std::uint64_t{n.scale} << 24 | std::uint64_t{n.in[2]} << 32;
+  const auto mix = [&h](std::uint64_t more) { h = (h ^ h >> 32 ^ more) * kMix; };
+  mix(n.in[0] | std::uint64_t{n.in[1]} << 32);
+  mix(static_cast<std::uint64_t>(n.imm));
+  mix(n.maybe);
+  for (const Id operand : n.op == Op::kPhi ? f.list(id) : std::span<const Id>()) {
+    mix(operand);
+  }
+  return h | 1;
+}
 
 Id simplify(Function& f, Id id, PassSet passes) { return Simplifier(f, passes).run(id); }
 

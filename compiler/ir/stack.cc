@@ -344,7 +344,7 @@ class StackPromotion {
       }
       rewrite_loads(block, variables, stores[block]);
     }
-    f_.touch();
+    f_.touch_nodes();
     f_.sweep();
   }
 

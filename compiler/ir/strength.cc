@@ -54,6 +54,7 @@ class Reducer {
       f_.blocks[block].nodes = nodes_;
     }
     if (changed_) {
+      f_.touch_nodes();
       f_.sweep();
       count_uses();
     }
@@ -62,6 +63,7 @@ class Reducer {
         split_sums(block);
       }
     }
+    f_.may_be_dead |= changed_;
     return changed_;
   }
 

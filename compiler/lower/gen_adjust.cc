@@ -90,7 +90,7 @@ class Adjust {
 
   void load_offset(unsigned reg, std::optional<std::int32_t> offset) {
     if (offset) {
-      gen_.e.constant(reg, static_cast<std::uint64_t>(std::int64_t{*offset}));
+      gen_.e.constant(reg, sign_extended(*offset));
     } else {
       emit(reg_reg(Op::MOVSX64_32, reg, 2));
     }

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "bpf_live.h"
+#include "effects.h"
 #include "native.h"
 
 namespace kiln::lowering {
@@ -52,7 +53,7 @@ bool is_identity(const At& at) {
     case Op::MOV32_REG:
       return insn.dst == insn.src && fits32;
     case Op::AND64_IMM:
-      return (at.possible_bits(insn.dst) & ~static_cast<std::uint64_t>(std::int64_t{insn.imm})) == 0;
+      return (at.possible_bits(insn.dst) & ~sign_extended(insn.imm)) == 0;
     case Op::AND32_IMM:
       return (at.possible_bits(insn.dst) & ~std::uint64_t{static_cast<std::uint32_t>(insn.imm)}) == 0;
     case Op::ADD64_IMM:

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "branch_ways.h"
 #include "call_plan.h"
 #include "values.h"
 

@@ -7,19 +7,12 @@
 
 #include <functional>
 #include <memory>
-#include <optional>
 #include <set>
 #include <vector>
 
 #include "state.h"
 
 namespace kiln::lowering {
-
-/// Which ways out of a conditional branch are possible.
-struct Ways {
-  bool taken = true;
-  bool falls = true;
-};
 
 class Values {
  public:
@@ -44,15 +37,5 @@ class Values {
   std::vector<std::uint8_t> joins_;
   std::set<std::uint32_t> work_;
 };
-
-/// REQUIRES: a conditional branch.
-Ways ways_of(const At& at);
-
-/// The slot where the program's own function starts that a call goes to: CALL_LOCAL, or CALLX by a constant.
-std::optional<std::uint32_t> callee_of(const At& at);
-
-/// What the instruction leaves in its destination register, if that is the same on every path.
-/// REQUIRES: an instruction that writes `dst` and nothing else.
-Value result_of(const At& at);
 
 }  // namespace kiln::lowering

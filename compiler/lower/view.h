@@ -19,6 +19,9 @@ namespace kiln::lowering {
 
 /// Bit r: native register r.
 using RegMask = std::uint16_t;
+/// An immediate or offset as 64-bit instructions take it.
+constexpr std::uint64_t sign_extended(std::int32_t imm) { return static_cast<std::uint64_t>(std::int64_t{imm}); }
+
 constexpr RegMask bit(unsigned reg) { return static_cast<RegMask>(1u << reg); }
 inline constexpr RegMask kCallerSaved = 0b11'1111;  ///< R0..R5: a call may change them
 inline constexpr RegMask kArguments = 0b11'1110;    ///< R1..R5

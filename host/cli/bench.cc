@@ -232,7 +232,7 @@ int bench(const BenchOptions& options) {
     for (const BenchCase& c : cases) {
       objects.emplace_back(c.name.empty() ? c.object : c.name, c.object);
     }
-    return bench_compile(objects, options.speed);
+    return bench_compile(objects, options.object.object.empty(), options.speed);
   }
   std::vector<BenchResult> results;
   for (const BenchCase& c : cases) {
@@ -276,7 +276,7 @@ void add_bench(CLI::App& app, int& status) {
   verb->add_flag("--repeated", options->repeated, "programs that can be repeated do their work 64 times a run, so that the cost of a run hardly counts");
   verb->add_flag("--ratios", options->ratios, "a table of the CPU engines, the first against each other one, with geometric means");
   verb->add_option("--rounds", options->speed.measure.repeats, "timed rounds, engines in turn (default: 9)")->check(CLI::Range(1, 1000));
-  verb->add_flag("--compile", options->compile, "how long the JIT takes per instruction, for programs up to 10,000 instructions");
+  verb->add_flag("--compile", options->compile, "how long the JIT takes per instruction; without OBJ also for programs of up to 10,000 instructions");
   verb->add_flag("--markdown", options->markdown, "the table of README.md");
   add_speed_options(*verb, options->speed);
   verb->callback([options, &status] { status = bench(*options); });

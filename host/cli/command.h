@@ -70,7 +70,7 @@ std::string speed_sentence(const std::string& program, const std::vector<EngineR
 void list_helpers(bool json);
 
 /// bench --compile. \param objects  names and paths.
-int bench_compile(const std::vector<std::pair<std::string, std::string>>& objects, const SpeedOptions& options);
+int bench_compile(const std::vector<std::pair<std::string, std::string>>& objects, bool with_made, const SpeedOptions& options);
 
 /// Each verb registers itself; its exit status goes to `status`.
 void add_info(CLI::App& app, int& status);

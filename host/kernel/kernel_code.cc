@@ -3,7 +3,7 @@
 // The machine code that Linux's JIT compiler made of a program, for running it outside of the kernel.
 //
 // BPF_OBJ_GET_INFO_BY_FD gives the code and the translated instructions it was made from: look-ups in arrays are inline there, and what is still a
-// call goes into the kernel. Such programs stay there; so do those that reach for a processor's own memory.
+// call goes into the kernel. Such programs stay there; so do those that reach for other memory of a processor than values of arrays.
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 
@@ -116,40 +116,46 @@ std::optional<std::size_t> map_by_id(std::span<const int> maps, std::uint32_t id
   return std::nullopt;
 }
 
-bool leaves_the_code(const bpf_insn& insn) {
-  constexpr __s16 kPerCpu = -1;  // BPF_ADDR_PERCPU: the address of this processor's copy
-  const bool is_call = insn.code == (BPF_JMP | BPF_CALL) && insn.src_reg != BPF_PSEUDO_CALL;
-  const bool is_per_cpu = insn.code == (BPF_ALU64 | BPF_MOV | BPF_X) && insn.off == kPerCpu;
-  return is_call || is_per_cpu;
+/// Adds where this processor's copy is (BPF_ADDR_PERCPU).
+bool adds_own_offset(const bpf_insn& insn) { return insn.code == (BPF_ALU64 | BPF_MOV | BPF_X) && insn.off == -1; }
+
+/// ... to what the list of a per-CPU array has.
+bool is_own_value(std::span<const bpf_insn> insns, std::size_t i) {
+  return i != 0 && insns[i - 1].code == (BPF_LDX | BPF_MEM | BPF_DW) && insns[i - 1].dst_reg == insns[i].src_reg;
 }
 
-Result<std::vector<KernelCode::MapConstant>> constants_of(const Object& object, std::span<const int> maps, std::span<const bpf_insn> insns) {
-  std::vector<KernelCode::MapConstant> constants;
+bool calls_the_kernel(const bpf_insn& insn) { return insn.code == (BPF_JMP | BPF_CALL) && insn.src_reg != BPF_PSEUDO_CALL; }
+
+bool is_plain_or_per_cpu_array(MapType type) { return type == MapType::kArray || type == MapType::kPercpuArray; }
+
+/// What the code has of the kernel's. \errors kUnsupported: too much.
+Result<void> find_references(const Object& object, std::span<const int> maps, std::span<const bpf_insn> insns, KernelCode& code) {
   for (std::size_t i = 0; i < insns.size(); ++i) {
     const bpf_insn& insn = insns[i];
-    if (leaves_the_code(insn)) {
-      return Error{Errc::kUnsupported, fmt::format("the kernel's code calls functions of the kernel, or uses memory of one processor (translated instruction {})", i)};
+    if (calls_the_kernel(insn) || (adds_own_offset(insn) && !is_own_value(insns, i))) {
+      return Error{Errc::kUnsupported, fmt::format("the kernel's code calls functions of the kernel, or reads memory of its own (translated instruction {})", i)};
     }
+    code.own_offsets += adds_own_offset(insn) ? 1 : 0;
     if (insn.code != (BPF_LD | BPF_IMM | BPF_DW)) {
       continue;
     }
     const bool is_map = insn.src_reg == BPF_PSEUDO_MAP_FD, is_value = insn.src_reg == BPF_PSEUDO_MAP_VALUE;
     if (is_map || is_value) {
       const auto map = map_by_id(maps, static_cast<std::uint32_t>(insn.imm));
-      if (!map || object.maps[*map].type != MapType::kArray) {
+      if (!map || !is_plain_or_per_cpu_array(object.maps[*map].type)) {
         return Error{Errc::kUnsupported, "the kernel's code refers to a map that is not an array"};
       }
       auto before = array_values_offset();
       if (!before) {
         return before.error();
       }
-      constants.push_back({.map = *map, .from_values = is_value ? insns[i + 1].imm : -static_cast<std::int64_t>(*before)});
+      code.constants.push_back({.map = *map, .from_values = is_value ? insns[i + 1].imm : -static_cast<std::int64_t>(*before)});
     } else if (insn.src_reg != 0) {
       return Error{Errc::kUnsupported, "the kernel's code refers to a function by address"};
     }
     ++i;
   }
-  return constants;
+  return {};
 }
 
 }  // namespace
@@ -171,12 +177,11 @@ Result<KernelCode> kernel_code(const Object& object, const Program& program) {
     return info.error();
   }
   KernelCode code;
-  auto constants = constants_of(object, maps->fds(), info->insns);
+  KILN_TRY(find_references(object, maps->fds(), info->insns, code));
   auto thunks = return_thunks();
-  if (!constants || !thunks) {
-    return constants ? thunks.error() : constants.error();
+  if (!thunks) {
+    return thunks.error();
   }
-  code.constants = std::move(*constants);
   code.return_thunks = std::move(*thunks);
   auto next = info->code.begin();
   for (std::size_t i = 0; i < info->addresses.size(); ++i) {

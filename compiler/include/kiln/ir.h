@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include <kiln/compile_memory.h>
@@ -33,7 +32,13 @@ enum class Op : std::uint8_t {
 #include <kiln/ir_ops.def>
 };
 std::string_view op_text(Op op);
-bool is_pure(Op op);
+constexpr bool is_pure(Op op) {
+  constexpr bool kPure[] = {
+#define KILN_IR_OP(name, text, operands, pure) pure,
+#include <kiln/ir_ops.def>
+  };
+  return kPure[static_cast<std::size_t>(op)];
+}
 
 /// Whether code of others runs: helpers, functions, programs.
 constexpr bool is_call(Op op) { return op == Op::kCall || op == Op::kCallLocal || op == Op::kTailCall; }
@@ -75,6 +80,15 @@ struct Block {
   List<BlockId> preds;
   Terminator end;
   std::uint32_t loop_depth = 0;
+};
+
+/// Orders over blocks. Kept by the function until an edge changes.
+struct BlockOrders {
+  List<BlockId> rpo;          ///< reverse postorder from the entry
+  List<std::uint32_t> rank;   ///< by block: its place in rpo; kNone: not reached
+  List<BlockId> idom;         ///< by block: immediate dominator; the entry's is itself. Empty until somebody asks
+  List<std::uint32_t> enter, size;  ///< by block: its place in a preorder of the dominator tree, and how many blocks it dominates
+  bool loops = false;         ///< some edge goes back in rpo
 };
 
 /// What passes need to know of a map.
@@ -122,13 +136,23 @@ struct Function {
   void replace_pred(BlockId block, BlockId old, BlockId by);
   /// Resolves every operand, drops replaced nodes and unreachable blocks; nothing if nothing was replaced and no edge changed.
   void sweep();
-  void touch() { swept = rpo_good = false; }  ///< after changing edges, or taking nodes or blocks out, by hand
+  void touch() { swept = edges_swept = orders_good = false, may_be_dead = true; }  ///< after changing edges or blocks by hand
+  void touch_nodes() { swept = false, may_be_dead = true; }                        ///< after taking nodes out, or changing operands, by hand
+  /// sweep() where all that is left of replaced nodes is operands of phis that come along edges back: after a pass that resolved the
+  /// operands of every node, in reverse postorder, and replaced each node when it came by, if at all.
+  void sweep_loops();
 
   List<Id> forward;
-  bool swept = false;
-  mutable List<BlockId> rpo;      ///< of reverse_postorder(), kept until an edge changes
-  mutable bool rpo_good = false;
-  std::unordered_map<std::uint64_t, Id> constants;
+  bool swept = false, edges_swept = false;
+  bool may_be_dead = true;                   ///< something happened since remove_dead()
+  List<std::uint64_t> settled;               ///< by node: what simplify() saw when it had nothing left to do (signature()); 0: it was not there
+  mutable BlockOrders orders;                ///< of reverse_postorder() and dominators()
+  mutable bool orders_good = false;
+
+ private:
+  void sweep_edges();
+  List<Id> constants_;  ///< by value: open addressing, half full at most
+  std::uint32_t constant_count_ = 0;
 };
 
 /// Calls visit(Id&) for every operand of a node.
@@ -171,22 +195,55 @@ void for_operands(Terminator& end, Visit&& visit) {
 /// Text, one node per line, with BPF instructions and source lines in between.
 std::string to_text(Function& function);
 
-/// Blocks in reverse postorder from the entry.
-List<BlockId> reverse_postorder(const Function& f);
-/// Immediate dominators by block (the entry's is itself), kNone for unreachable ones.
-List<BlockId> dominators(const Function& f, std::span<const BlockId> rpo);
+/// Blocks in reverse postorder from the entry. Good until an edge changes.
+const List<BlockId>& reverse_postorder(const Function& f);
+/// Immediate dominators by block (the entry's is itself), kNone for unreachable ones. Good until an edge changes.
+const List<BlockId>& dominators(const Function& f);
+/// Whether some edge goes back.
+bool has_loops(const Function& f);
 
-/// Both, and what passes over loops ask of them.
+/// What passes over loops ask of the orders. Good until an edge changes.
 struct Dominance {
-  explicit Dominance(const Function& f);
+  explicit Dominance(const Function& f) : rpo(reverse_postorder(f)), idom(dominators(f)), rank(f.orders.rank), orders(f.orders) {}
   /// REQUIRES: both are reachable.
-  bool dominates(BlockId above, BlockId block) const;
+  bool dominates(BlockId above, BlockId block) const { return orders.enter[block] - orders.enter[above] < orders.size[above]; }
   /// Whether the edge goes back to the header of a loop.
   bool goes_back(BlockId from, BlockId to) const { return rank[from] >= rank[to] && dominates(to, from); }
 
-  List<BlockId> rpo, idom;
-  List<std::uint32_t> rank;  ///< by block: its place in rpo
+  const List<BlockId>&rpo, &idom;
+  const List<std::uint32_t>& rank;  ///< by block: its place in rpo
+
+ private:
+  const BlockOrders& orders;
 };
+
+/// Calls visit(id) for every node, in reverse postorder, and visit_end(terminator) for every block's end, their operands resolved, and takes out
+/// what was replaced. REQUIRES: visit replaces at most the node that it is given, and puts none into a block; edges stay.
+template <typename Visit, typename VisitEnd>
+void rewrite_nodes(Function& f, Visit&& visit, VisitEnd&& visit_end) {
+  if (!f.edges_swept) {
+    f.sweep();
+  }
+  const auto fix = [&f](Id& operand) { operand = f.resolve(operand); };
+  for (const BlockId block : reverse_postorder(f)) {
+    List<Id>& nodes = f.blocks[block].nodes;
+    std::size_t kept = 0;
+    for (const Id id : nodes) {
+      if (f.is_replaced(id) || f.nodes[id].block != block) {
+        continue;
+      }
+      for_operands(f, id, fix);
+      visit(id);
+      if (!f.is_replaced(id)) {
+        nodes[kept++] = id;
+      }
+    }
+    nodes.resize(kept);
+    for_operands(f.blocks[block].end, fix);
+    visit_end(f.blocks[block].end);
+  }
+  f.sweep_loops();
+}
 
 /// Sets Block::loop_depth.
 void find_loops(Function& f);

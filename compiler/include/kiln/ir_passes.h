@@ -52,6 +52,8 @@ Result<Function> build_ir(const Program& program, const Facts& facts, std::uint3
 /// Simplifies one node in place, or replaces it by one that is there. \return what stands for it now.
 /// Constants alone are always folded; other rules need kFold or kRotate.
 Id simplify(Function& f, Id id, PassSet passes);
+/// Of what simplify() looks at in a node itself, never 0: another for a node that has changed.
+std::uint64_t signature(const Function& f, Id id);
 
 void fold(Function& f, PassSet passes);             ///< kFold, kRotate: simplify() on every node, and branches
 bool branches(Function& f);                         ///< kBranches; true if something changed
@@ -65,7 +67,6 @@ bool reduce_strength(Function& f);                  ///< kStrength; true if some
 void hoist(Function& f);                            ///< kLicm
 void make_atomics_plain(Function& f);               ///< kAlone. REQUIRES: no other thread has the memory
 void unify_phis(Function& f);                       ///< always: phis that are one value
-bool has_loops(const Function& f);
 void remove_dead(Function& f);                      ///< always
 bool has_short_loop(const Function& f);             ///< a block that is its own successor: what unroll() works on
 
@@ -86,6 +87,9 @@ class VariableBuilder {
   bool read_undefined() const { return undefined_; }
 
  private:
+  static constexpr Id kBusy = kNone - 1;  ///< at_start_: what it is depends on what is being found out
+  Id make_phi(BlockId block);
+
   Function& f_;
   std::uint32_t variables_;
   List<Id> at_start_, at_end_;

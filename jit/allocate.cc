@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <optional>
 
 #include "live_ranges.h"
 
@@ -210,7 +211,6 @@ class Allocator {
     for (const auto& [at, set] : live_.clobbers()) {
       busy_.take(at, at + 1, set);
     }
-    const Taken fixed(busy_);
     ir::List<Interval> queue;
     for (Id id = 0; id < f_.nodes.size(); ++id) {
       if (live_.leader(id) != id || live_.head(id) == kNone) {
@@ -237,7 +237,7 @@ class Allocator {
         take(now.id, choose(now.id, free));
         continue;
       }
-      const int reg = make_room(now.id, fixed, queue);
+      const int reg = make_room(now.id, queue);
       if (reg >= 0) {
         take(now.id, static_cast<unsigned>(reg));
       } else {
@@ -247,8 +247,14 @@ class Allocator {
   }
 
   /// Frees the register whose owners cost least, if that is less than this one does. They queue again.
-  int make_room(Id id, const Taken& fixed, ir::List<Interval>& queue) {
-    const RegisterSet possible = registers_.allocatable & ~busy_over(id, fixed);
+  int make_room(Id id, ir::List<Interval>& queue) {
+    if (!fixed_) {
+      fixed_.emplace(live_.positions());
+      for (const auto& [at, set] : live_.clobbers()) {
+        fixed_->take(at, at + 1, set);
+      }
+    }
+    const RegisterSet possible = registers_.allocatable & ~busy_over(id, *fixed_);
     int best = -1;
     double least = live_.cost(id);
     for (unsigned reg = 0; reg < owners_.size(); ++reg) {
@@ -288,6 +294,7 @@ class Allocator {
   ir::List<std::uint32_t> hints_of_;  ///< by leader: the first
   ir::List<Hint> hints_;
   Taken busy_;
+  std::optional<Taken> fixed_;  ///< what instructions overwrite; nullopt: nobody has asked yet
   std::array<ir::List<Id>, 32> owners_;  ///< by register
   Allocation result_;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cpu_engine.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -83,8 +84,13 @@ Result<void> CpuEngine::load(const VerifiedObject& object, std::size_t entry, Ma
   programs_ = std::move(*programs);
   entry_ = entry;
   types_.reset();
-  if (auto types = Btf::parse(object.object->btf)) {
-    types_ = std::make_shared<const Btf>(std::move(*types));
+  const bool asks_for_types = std::any_of(programs_.begin(), programs_.end(), [](const Code& code) {
+    return std::any_of(code.insns.begin(), code.insns.end(), [](const CodeInsn& insn) { return insn.op == Op::CALL_KFUNC; });
+  });
+  if (asks_for_types) {
+    if (auto types = Btf::parse(object.object->btf)) {
+      types_ = std::make_shared<const Btf>(std::move(*types));
+    }
   }
   KILN_TRY(make_machine(object.object->programs[entry], std::make_shared<MapSet>(std::move(maps)), environment));
   if (auto prepared = prepare(object); !prepared) {

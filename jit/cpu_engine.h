@@ -69,7 +69,7 @@ class CpuEngine : public Engine {
   LowPages pages_;
   FrameMemory frame_;
   FrameRest rest_;
-  std::shared_ptr<const Btf> types_;  ///< the object's own, if it has any
+  std::shared_ptr<const Btf> types_;  ///< the object's own, if it has any and some kernel function may ask for them
   std::unique_ptr<HelperRuntime> runtime_;
 };
 

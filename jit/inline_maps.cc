@@ -31,6 +31,9 @@ class MapInliner {
       : f_(f), maps_(targets.maps), cpu_(targets.cpu), has_crc32_(has_crc32), arena_(reinterpret_cast<std::uintptr_t>(maps_.arena().data())) {}
 
   void run() {
+    if (!f_.has_made(IrOp::kCall)) {
+      return;
+    }
     ir::List<BlockId> work(f_.order.rbegin(), f_.order.rend());
     while (!work.empty()) {
       const BlockId block = work.back();

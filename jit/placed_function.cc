@@ -24,19 +24,41 @@ void PlacedFunction::emit() {
   fold_operands();
   places_ = allocate(f_, machine_, folded_, registers_);
   find_detours();
-  labels_.resize(f_.blocks.size());
-  for (const BlockId block : f_.order) {
-    labels_[block] = base_.newLabel();
-  }
   find_saved();
   open_frame();
   move_arguments_in();
   // Blocks in which nothing happens are jumped past.
   std::erase_if(f_.order, [this](BlockId block) { return block != 0 && leads_to_[block] != block; });
+  make_labels();
   for (std::size_t i = 0; i < f_.order.size(); ++i) {
     emit_block(i);
   }
   finish_function();
+}
+
+/// Of blocks that are jumped to: not those that are only fallen into.
+void PlacedFunction::make_labels() {
+  labels_.resize(f_.blocks.size());
+  const auto need = [this](BlockId block) {
+    if (asmjit::Label& made = labels_[leads_to_[block]]; !made.isValid()) {
+      made = base_.newLabel();
+    }
+  };
+  for (std::size_t at = 0; at < f_.order.size(); ++at) {
+    const ir::Terminator& end = f_.blocks[f_.order[at]].end;
+    const BlockId next = at + 1 < f_.order.size() ? f_.order[at + 1] : kNone;
+    const auto follows = [&](unsigned i) { return leads_to_[end.to[i]] == next; };
+    if (end.targets() == 2 && follows(0) == follows(1)) {
+      need(end.to[0]);
+      need(end.to[1]);
+    } else {
+      for (unsigned i = 0; i < end.targets(); ++i) {
+        if (!follows(i)) {
+          need(end.to[i]);
+        }
+      }
+    }
+  }
 }
 
 // ---- entry -------------------------------------------------------------------------------------
@@ -79,7 +101,9 @@ void PlacedFunction::emit_block(std::size_t at) {
   if (b.loop_depth != 0 && b.preds.size() > 1 && f_.blocks[b.preds[0]].loop_depth < b.loop_depth) {
     align_loop();
   }
-  base_.bind(labels_[block]);
+  if (labels_[block].isValid()) {
+    base_.bind(labels_[block]);
+  }
   last_ = kNone;
   for (const Id id : b.nodes) {
     if (f_.nodes[id].op == IrOp::kPhi || folded_[id]) {

@@ -112,6 +112,7 @@ class PlacedFunction {
 
  private:
   // placed_function.cc
+  void make_labels();
   void find_saved();
   void move_arguments_in();
   void emit_block(std::size_t at);
@@ -132,7 +133,7 @@ class PlacedFunction {
   asmjit::BaseEmitter& base_;
   SlotComment comment_;
   Id machine_ = ir::kNone;             ///< the node that stands for the MachineState
-  std::vector<asmjit::Label> labels_;  ///< by block
+  std::vector<asmjit::Label> labels_;  ///< by block that is jumped to
   ir::List<ir::BlockId> leads_to_;  ///< by block: itself, or the block that is reached through it
 };
 

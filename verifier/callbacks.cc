@@ -65,7 +65,7 @@ bool Checker::push_callback(u32 subprogram, const std::vector<Reg>& arguments, R
 }
 
 /// The callback starts some time, with nothing of this path.
-bool Checker::push_async_callback(u32 subprogram, const std::vector<Reg>& arguments, bool sleepable) {
+bool Checker::push_async_callback(u32 subprogram, const std::vector<Reg>& arguments, bool sleepable, bool any_result) {
   auto later = std::make_unique<State>();
   Frame frame;
   frame.subprogram = subprogram;
@@ -73,6 +73,8 @@ bool Checker::push_async_callback(u32 subprogram, const std::vector<Reg>& argume
   frame.regs[kFramePointer] = Reg::pointer(RegType::kStack);
   std::copy(arguments.begin(), arguments.end(), frame.regs.begin() + 1);
   frame.in_async_callback = true;
+  frame.return_min = any_result ? std::numeric_limits<s32>::min() : 0;
+  frame.return_max = any_result ? std::numeric_limits<s32>::max() : 0;
   frame.async_entries = state().frame().async_entries + 1;
   later->frames.push_back(std::move(frame));
   later->insn = structure_.subprograms[subprogram].start;
@@ -135,6 +137,24 @@ bool Checker::call_back(const CallContext& call) {
   }
 }
 
+/// The same for kernel functions.
+bool Checker::call_back(const KfuncCall& call) {
+  if (call.callback == 0) {
+    return true;
+  }
+  if (call.name == "bpf_rbtree_add_impl") {
+    return call_tree_order(call);
+  }
+  const bool work = call.name.starts_with("bpf_task_work_");
+  if (call.map < 0 || !(work || call.name == "bpf_wq_set_callback_impl")) {
+    return reject("kernel function {} is not supported by this verifier: its callback", call.name);
+  }
+  return push_async_callback(callback_of(state().reg(call.callback)),
+                             {map_register(RegType::kMapPtr, call.map), map_register(RegType::kMapKey, call.map),
+                              map_register(RegType::kMapValue, call.map)},
+                             true, work);
+}
+
 /// The end of a callback: back to the call, which decides anew.
 bool Checker::leave_callback() {
   const Frame& frame = state().frame();
@@ -144,7 +164,7 @@ bool Checker::leave_callback() {
   }
   make_precise(0);
   const ReturnRange range{frame.return_min, frame.return_max};
-  return check_range(result, range, "At callback return");
+  return check_range(0, range, "At callback return");
 }
 
 /// What the turn that ended here changed from the one before may be anything at the next.

@@ -16,7 +16,7 @@ namespace kiln::verifier {
 const Signature& Checker::signature_of(u32 subprogram) {
   auto& cached = signatures_[subprogram];
   if (!cached) {
-    cached = read_signature({program_types(), [this] { return kernel_types(); }, program_.type},
+    cached = read_signature({program_types(), [this] { return kernel_types(); }, program_.type, rules_.attach},
                             structure_.subprograms[subprogram].btf_func);
   }
   return *cached;
@@ -193,33 +193,37 @@ bool Checker::return_early(const Reg& result, bool moves_packet) {
   return return_to_caller();
 }
 
-bool Checker::check_return_value() {
-  if (!check_readable(0)) {
+/// \param number  the register that holds it: R0, or R1 of an exception.
+bool Checker::check_return_value(unsigned number) {
+  if (!check_readable(number)) {
     return false;
   }
-  const Reg result = state().reg(0);
+  const Reg result = state().reg(number);
+  const u32 subprogram = state().frame().subprogram;
+  const bool ends_subprogram = subprogram != 0 && !structure_.subprograms[subprogram].catches;
   if (state().frame().in_async_callback) {
     const ReturnRange range{state().frame().return_min, state().frame().return_max};
-    return result.is_scalar() ? check_range(result, range, "At async callback return")
-                              : reject("At async callback return the register R0 is not a known value ({})",
+    return result.is_scalar() ? check_range(number, range, "At async callback return")
+                              : reject("At async callback return the register R{} is not a known value ({})", number,
                                        type_name(result));
   }
-  if (entry_ != 0 && !result.is_scalar()) {
-    return reject("At subprogram exit the register R0 is not a scalar value ({})", type_name(result));
+  if (ends_subprogram && !result.is_scalar()) {
+    return reject("At subprogram exit the register R{} is not a scalar value ({})", number, type_name(result));
   }
-  if (entry_ != 0 || !rules_.return_range) {
+  if (ends_subprogram || !rules_.return_range) {
     return true;
   }
   const ReturnRange range = *rules_.return_range;
   if (!result.is_scalar()) {
-    return reject("At program exit the register R0 is not a known value ({})", type_name(result));
+    return reject("At program exit the register R{} is not a known value ({})", number, type_name(result));
   }
-  return check_range(result, range, "At program exit");
+  return check_range(number, range, "At program exit");
 }
 
 /// \param when  "At program exit", ...
-bool Checker::check_range(const Reg& result, const ReturnRange& range, const char* when) {
-  make_precise(0);
+bool Checker::check_range(unsigned number, const ReturnRange& range, const char* when) {
+  const Reg result = state().reg(number);
+  make_precise(number);
   const s64 low = range.of_low_half ? result.bounds.h.smin : result.bounds.w.smin;
   const s64 high = range.of_low_half ? result.bounds.h.smax : result.bounds.w.smax;
   if (low >= range.min && high <= range.max) {
@@ -230,8 +234,8 @@ bool Checker::check_range(const Reg& result, const ReturnRange& range, const cha
   std::string has;
   has += low != lowest ? fmt::format(" smin={}", low) : "";
   has += high != highest ? fmt::format(" smax={}", high) : "";
-  return reject("{} the register R0 has{} should have been in [{}, {}]",
-                when, has.empty() ? " unknown scalar value" : has, range.min, range.max);
+  return reject("{} the register R{} has{} should have been in [{}, {}]",
+                when, number, has.empty() ? " unknown scalar value" : has, range.min, range.max);
 }
 
 Step Checker::execute_exit() {
@@ -242,7 +246,7 @@ Step Checker::execute_exit() {
   if (state().frames.size() > 1) {
     return return_to_caller() ? Step::kNext : Step::kReject;
   }
-  return check_return_value() ? Step::kEnd : Step::kReject;
+  return check_return_value(0) ? Step::kEnd : Step::kReject;
 }
 
 }  // namespace kiln::verifier

@@ -131,7 +131,7 @@ class Checker {
   bool access_buffer(unsigned number, const Reg& reg, s64 off, u32 bytes);
   bool check_map_direction(const Reg& reg, s64 off, u32 bytes, Access access);
   std::optional<u64> read_only_value(const Reg& reg, s64 off, u32 bytes) const;
-  bool check_same_region(const Reg& reg);
+  bool check_same_region(const Reg& reg, bool loads);
   bool check_fixed_pointer(unsigned number, const Reg& reg);
 
   // stack_access.cc: the stack.
@@ -160,15 +160,17 @@ class Checker {
   bool return_to_caller();
   bool return_early(const Reg& result, bool moves_packet);
   bool check_abnormal_returns();
-  bool check_return_value();
-  bool check_range(const Reg& result, const ReturnRange& range, const char* when);
+  bool check_return_value(unsigned number);
+  bool check_range(unsigned number, const ReturnRange& range, const char* when);
 
   // callbacks.cc: functions that call a subprogram.
   Frame make_frame(const State& state, u32 subprogram, u32 callsite);
   u32 callback_of(const Reg& reg) const;
   bool push_callback(u32 subprogram, const std::vector<Reg>& arguments, ReturnRange range);
-  bool push_async_callback(u32 subprogram, const std::vector<Reg>& arguments, bool sleepable);
+  bool push_async_callback(u32 subprogram, const std::vector<Reg>& arguments, bool sleepable,
+                           bool any_result = false);
   bool call_back(const CallContext& call);
+  bool call_back(const KfuncCall& call);
   bool leave_callback();
   void widen_turn();
 
@@ -205,14 +207,31 @@ class Checker {
 
   // kernel_objects.cc: structures of the kernel, and pointers to them in maps.
   bool access_kernel_object(const MemoryAccess& a, const Reg& reg, s64 off);
-  bool access_kernel_pointer(const MemoryAccess& a, const Field& field);
   Reg loaded_field(const Reg& from, const Walked& found);
   static bool is_trusted(const Reg& reg);
   bool may_write_field(const MemoryAccess& a, u32 type, s64 off);
   bool check_kernel_struct(unsigned number, u32 wanted, bool null_ok, bool trusted);
 
+  // kept_pointers.cc: pointers that map values and objects keep; per-CPU objects.
+  struct KeptType {
+    u32 declared = 0;  ///< Field::type
+    u32 type = 0;      ///< of the kernel's BTF, or the program's
+    bool own = false;  ///< the program's
+    bool freed_by_rcu = false;
+  };
+  KeptType kept_type(const Field& field);
+  bool check_kept_type(unsigned number, const Field& field);
+  bool access_kernel_pointer(const MemoryAccess& a, const Field& field);
+  Reg load_kept(const Field& field);
+  bool check_exchange(CallContext& call, unsigned number);
+  bool release_exchanged(u32 reference);
+  Reg exchanged(const CallContext& call);
+  static Reg part_of_percpu(const Reg& percpu);
+
   // kfunc_call.cc
-  bool call_kfunc();
+  Step call_kfunc();
+  bool check_kfunc_call(KfuncCall& call);
+  Step throw_exception();
   bool may_call_under_lock();
   bool resolve_kfunc(u32 slot, KfuncCall& call);
   bool in_rcu_section() const;
@@ -220,12 +239,14 @@ class Checker {
   void leave_rcu_section();
   bool pointer_result(KfuncCall& call, u32 target, Reg& result);
   bool cast_result(const KfuncCall& call, Reg& result);
+  bool new_object(const KfuncCall& call, Reg& result);
   bool set_kfunc_result(KfuncCall& call);
   void fork_failed_lock(const KfuncCall& call);
 
   // kfunc_args.cc
   bool check_kfunc_arguments(KfuncCall& call);
   bool check_kfunc_number(KfuncCall& call, unsigned number, std::string_view name);
+  bool check_fixed_object(const Reg& reg);
   bool check_kfunc_pointer(KfuncCall& call, unsigned index, unsigned& next);
   bool check_kfunc_object(KfuncCall& call, unsigned number, u32 wanted);
   bool check_kfunc_dynptr(KfuncCall& call, unsigned number, std::string_view name);
@@ -234,6 +255,20 @@ class Checker {
   bool check_kfunc_res_lock(const KfuncCall& call, unsigned number);
   bool check_kfunc_buffer(KfuncCall& call, unsigned number, std::string_view name, std::string_view size_name);
   bool check_kfunc_memory(unsigned number, u32 bytes);
+
+  // collections.cc: lists and trees of the program's own objects.
+  static bool is_plain_object(const Reg& reg);
+  const FieldList& fields_behind(const Reg& reg);
+  bool check_same_allocation_locked(const Reg& reg);
+  const Field* collection_field(unsigned number, FieldKind kind);
+  bool check_collection(KfuncCall& call, unsigned number, FieldKind kind);
+  bool check_collection_node(KfuncCall& call, unsigned number, FieldKind kind);
+  bool check_counted_object(KfuncCall& call, unsigned number);
+  Reg element_of(const Field& collection) const;
+  void make_borrowed(Reg& reg);
+  void give_to_collection(u32 reference);
+  bool inside_tree_callback() const;
+  bool call_tree_order(const KfuncCall& call);
 
   // references.cc: what must be given back, and sections.
   u32 acquire_reference();
@@ -311,6 +346,7 @@ class Checker {
   // stack_depth.cc
   bool check_stack_depth();
   bool check_chain(u32 subprogram, u32 used, u32 calls, bool callback);
+  bool is_throw(u32 at);
   u32 callee_of(u32 call) const;
 
   template <typename... Args>
@@ -362,6 +398,7 @@ class Checker {
   std::vector<std::optional<FieldList>> map_fields_;  ///< by map, once asked for
   std::vector<std::pair<u32, std::unique_ptr<FieldList>>> object_fields_;  ///< by type
   VouchedFields vouched_;
+  std::vector<KeptType> kept_types_;
   u32 entry_ = 0;                                ///< subprogram being verified on its own
 
   u32 written_frame_ = 0;  ///< what the store being checked overwrites whole

@@ -10,6 +10,7 @@
 
 #include <kiln/helpers.h>
 
+#include "fields.h"
 #include "state.h"
 
 namespace kiln::verifier {
@@ -51,6 +52,7 @@ struct CallContext {
   u32 map_uid = 0;         ///< of the map argument
   bool timer = false;      ///< the map is the one that the timer argument lies in
   Reg dynptr;              ///< the dynptr argument
+  const Field* kept = nullptr;  ///< the pointer that is exchanged
   u32 reference = 0;       ///< what an argument holds
   unsigned released = 0;   ///< register of the argument that is given back; 0: none
 };

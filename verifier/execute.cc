@@ -135,7 +135,7 @@ Step Checker::execute_call() {
     return call_subprogram();
   }
   if (decoded().is_kfunc_call()) {
-    return call_kfunc() ? Step::kNext : Step::kReject;
+    return call_kfunc();
   }
   return call_helper() ? Step::kNext : Step::kReject;
 }

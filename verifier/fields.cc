@@ -167,6 +167,10 @@ FieldList find_fields(const Btf& btf, u32 type) {
   } else if (plain && *plain != 0) {
     search.members_of(*plain, 0, 0);
   }
+  constexpr std::size_t kMaxFields = 11;  // BTF_FIELDS_MAX: the kernel looks after none if there are more
+  if (search.found.size() > kMaxFields) {
+    return {};
+  }
   std::sort(search.found.begin(), search.found.end(),
             [](const Field& a, const Field& b) { return a.offset < b.offset; });
   return std::move(search.found);

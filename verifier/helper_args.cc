@@ -71,9 +71,9 @@ Accepted accepted(HelperArg arg) {
     case HelperArg::kTimer:
       return {bit(RegType::kMapValue), "map_value"};
     case HelperArg::kSpinLock:
-      return {bit(RegType::kMapValue), "map_value, ptr_"};
+      return {bit(RegType::kMapValue) | bit(RegType::kBtf), "map_value, ptr_"};
     case HelperArg::kKptrDest:
-      return {bit(RegType::kMapValue), "map_value, ptr_, non_own_ref_ptr_, rcu_non_own_ref_ptr_"};
+      return {bit(RegType::kMapValue) | bit(RegType::kBtf), "map_value, ptr_, ptr_, rcu_ptr_"};
     case HelperArg::kDynptr:
     case HelperArg::kDynptrLocalUninit:
     case HelperArg::kDynptrRingbufUninit:
@@ -90,9 +90,9 @@ Accepted accepted(HelperArg arg) {
     case HelperArg::kBtfSockCommonRelease:
       return {kSocketTypes | bit(RegType::kBtf), "sock_common, sock, tcp_sock, xdp_sock, ptr_, trusted_ptr_"};
     case HelperArg::kPercpuBtf:
-      return {0, "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_"};
+      return {bit(RegType::kBtf), "percpu_ptr_, percpu_rcu_ptr_, percpu_trusted_ptr_"};
     case HelperArg::kKptrRelease:
-      return {0, "ptr_, trusted_ptr_, rcu_ptr_"};
+      return {bit(RegType::kBtf), "ptr_, trusted_ptr_, rcu_ptr_"};
     case HelperArg::kBtfSockOrNull:
     case HelperArg::kBtfTcpSock:
     case HelperArg::kBtfTask:
@@ -108,7 +108,7 @@ Accepted accepted(HelperArg arg) {
     case HelperArg::kBtfLinuxBinprm:
       return {bit(RegType::kBtf), "ptr_, trusted_ptr_, rcu_ptr_"};
     default:
-      return {kMemoryTypes, "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_"};
+      return {kMemoryTypes | bit(RegType::kBtf), "fp, pkt, pkt_meta, map_key, map_value, mem, ringbuf_mem, buf, trusted_ptr_"};
   }
 }
 
@@ -116,6 +116,20 @@ Accepted accepted(HelperArg arg) {
 bool is_release(HelperArg arg) {
   return arg == HelperArg::kRingbufMemRelease || arg == HelperArg::kBtfSockCommonRelease ||
          arg == HelperArg::kDynptrRingbufRelease || arg == HelperArg::kKptrRelease;
+}
+
+/// Of what kind of structure a pointer may be. What a helper wants of the kernel's is check_struct_argument()'s.
+bool fits_object(const Reg& reg, HelperArg want) {
+  const bool own = reg.has(kOwned) && !reg.has(kUntrusted);
+  switch (want) {
+    case HelperArg::kSpinLock: return own && !reg.has(kNonOwning | kPerCpu | kRcu);
+    case HelperArg::kKptrDest: return own && !reg.has(kPerCpu) && (!reg.has(kRcu) || reg.has(kNonOwning));
+    case HelperArg::kKptrRelease: return own ? !reg.has(kNonOwning | kRcu) : !reg.has(kUntrusted | kUser | kPerCpu);
+    case HelperArg::kPercpuBtf: return reg.has(kPerCpu) && !reg.has(kUntrusted | kUser) && (!own || reg.has(kRcu));
+    default:
+      return !argument_struct(want).empty() ||
+             (reg.has(kTrusted) && !reg.has(kUntrusted | kUser | kPerCpu | kRcu | kOwned | kNonOwning));
+  }
 }
 
 bool must_be_unmodified(RegType type) {
@@ -129,8 +143,9 @@ bool Checker::check_argument_type(unsigned number, HelperArg want) {
   const Accepted fits = accepted(want);
   const bool null_ok = !reg.maybe_null || may_be_null(want);
   const bool readonly_ok = (reg.type != RegType::kMem && reg.type != RegType::kBuf) || !reg.has(kReadOnly) || reads_only(want);
+  const bool object_ok = reg.type != RegType::kBtf || fits_object(reg, want);
   const bool record_ok = want != HelperArg::kRingbufMemRelease || reg.has(kRingbuf);
-  return ((fits.types & bit(reg.type)) != 0 && null_ok && readonly_ok && record_ok) ||
+  return ((fits.types & bit(reg.type)) != 0 && null_ok && readonly_ok && record_ok && object_ok) ||
          reject("R{} type={} expected={}", number, type_name(reg), fits.words);
 }
 
@@ -176,6 +191,8 @@ bool Checker::check_argument(CallContext& call, unsigned index) {
     return false;
   } else if (reg.type == RegType::kBtf && !check_struct_argument(number, want)) {
     return false;
+  } else if (want == HelperArg::kKptrRelease && !check_kept_type(number, *call.kept)) {
+    return false;
   } else if (is_release(want) && want != HelperArg::kDynptrRingbufRelease) {
     if (reg.off != 0) {
       return reject("R{} must have zero offset when passed to release func or trusted arg to kfunc", number);
@@ -216,6 +233,8 @@ bool Checker::check_argument(CallContext& call, unsigned index) {
       return use_dynptr(number, DynptrType::kRingbuf, nullptr);
     case HelperArg::kConstString:
       return check_const_string(number, reg);
+    case HelperArg::kKptrDest:
+      return check_exchange(call, number);
     case HelperArg::kAllocSize:
       if (!reg.bounds.is_constant()) {
         return reject("R{} is not a known constant'", number);

@@ -82,6 +82,15 @@ bool Checker::set_result(const CallContext& call) {
       result.extra = static_cast<s32>(call.alloc_size);
       result.set(kRingbuf);
       break;
+    case HelperResult::kKptrOrNull:
+      result = exchanged(call);
+      break;
+    case HelperResult::kPercpuVariable:
+    case HelperResult::kPercpuVariableOrNull:
+      result = part_of_percpu(state().reg(1));
+      result.maybe_null = call.helper->result == HelperResult::kPercpuVariableOrNull;
+      result.id = result.maybe_null ? new_id() : 0;
+      break;
     case HelperResult::kDynptrMemOrNull:
       result = object(RegType::kMem);
       result.extra = static_cast<s32>(call.alloc_size);
@@ -131,7 +140,9 @@ bool Checker::release_arguments(const CallContext& call) {
   if (call.helper->args[call.released - 1] == HelperArg::kDynptrRingbufRelease) {
     return release_dynptr(call.released);
   }
-  if (state().reg(call.released).is_null_constant() || release_reference(call.reference)) {
+  const bool exchanges = call.helper->args[call.released - 1] == HelperArg::kKptrRelease;
+  if (state().reg(call.released).is_null_constant() ||
+      (exchanges ? release_exchanged(call.reference) : release_reference(call.reference))) {
     return true;
   }
   return reject("func bpf_{}#{} reference has not been acquired before", call.helper->name, call.helper->number);
@@ -155,7 +166,8 @@ bool Checker::check_call_rules(const CallContext& call) {
       const MapType type = object_.maps[static_cast<std::size_t>(call.map)].type;
       const bool sockets = type == MapType::kSockmap || type == MapType::kSockhash;
       const bool deletes = static_cast<HelperId>(call.helper->number) == HelperId::map_delete_elem;
-      return !sockets || may_update_sockmap(program_.type, deletes) || reject("cannot update sockmap in this context");
+      return !sockets || may_update_sockmap(program_.type, rules_.attach, deletes) ||
+             reject("cannot update sockmap in this context");
     }
     default:
       return true;
@@ -177,7 +189,9 @@ bool Checker::check_may_sleep(const HelperInfo& helper) {
 bool Checker::call_helper() {
   const u32 number = static_cast<u32>(insn().imm);
   CallContext call;
-  call.helper = find_helper(number, program_.type);
+  const bool of_sockets = traced_ && traced_->walks_sockets() &&
+                          (number == static_cast<u32>(HelperId::setsockopt) || number == static_cast<u32>(HelperId::getsockopt));
+  call.helper = find_helper(number, of_sockets ? ProgramType::kLsm : program_.type);
   if (call.helper == nullptr) {
     const std::string_view name = number == 0 ? "unspec" : helper_name(number);
     return name.empty() ? reject("invalid func unknown#{}", insn().imm)

@@ -60,6 +60,8 @@ bool Checker::check_memory_argument(const ArgumentMemory& m) {
         return reject("R{} cannot write into {}", m.number, type_name(reg));
       }
       return access_region(m.number, reg, reg.off, m.bytes, static_cast<u32>(reg.extra), m.zero_size);
+    case RegType::kBtf:
+      return access_kernel_object({.reg = m.number, .bytes = m.bytes, .access = m.access}, reg, reg.off);
     case RegType::kBuf:
       if (reg.has(kReadOnly) && m.access == Access::kWrite) {
         return reject("R{} cannot write into {}", m.number, type_name(reg));

@@ -135,16 +135,6 @@ bool helper_takes(H helper, M type) {
   }
 }
 
-bool is_followed(HelperArg arg) {
-  switch (arg) {
-    case HelperArg::kKptrDest:
-    case HelperArg::kKptrRelease:
-      return false;
-    default:
-      return true;
-  }
-}
-
 bool is_followed(HelperResult result) {
   switch (result) {
     case HelperResult::kVoid:
@@ -158,6 +148,9 @@ bool is_followed(HelperResult result) {
     case HelperResult::kTcpSockOrNull:
     case HelperResult::kRingbufMemOrNull:
     case HelperResult::kDynptrMemOrNull:
+    case HelperResult::kKptrOrNull:
+    case HelperResult::kPercpuVariable:
+    case HelperResult::kPercpuVariableOrNull:
       return true;
     default:
       return !result_struct(result).empty();
@@ -218,8 +211,10 @@ bool fits_map(const HelperInfo& helper, MapType type) {
   return map_takes(type, id) && helper_takes(id, type);
 }
 
-bool may_update_sockmap(ProgramType type, bool deletes) {
+bool may_update_sockmap(ProgramType type, AttachType attach, bool deletes) {
   switch (type) {
+    case ProgramType::kTracing:
+      return attach == AttachType::kTraceIter;
     case ProgramType::kSockOps:
       return deletes;
     case ProgramType::kSocketFilter:
@@ -249,11 +244,6 @@ bool is_read_only(const MapSpec& map) {
 }
 
 std::string not_followed(const HelperInfo& helper) {
-  for (std::size_t i = 0; i < helper.args.size(); ++i) {
-    if (!is_followed(helper.args[i])) {
-      return fmt::format("argument {}", i + 1);
-    }
-  }
   return is_followed(helper.result) ? "" : "its result";
 }
 

@@ -18,7 +18,7 @@ namespace kiln::verifier {
 bool fits_map(const HelperInfo& helper, MapType type);
 
 /// May programs of the type update (or delete from) a map of sockets? Where they can't hold a socket's lock.
-bool may_update_sockmap(ProgramType type, bool deletes);
+bool may_update_sockmap(ProgramType type, AttachType attach, bool deletes);
 
 /// May programs that sleep use maps of this type?
 bool is_for_sleepable(MapType type);

@@ -44,13 +44,16 @@ bool Checker::access_kernel_object(const MemoryAccess& a, const Reg& reg, s64 of
         return reject("direct access to {} is disallowed", field_name(field.kind));
       }
     }
-    if (a.access == Access::kWrite && reg.ref == 0 && !reg.has(kNonOwning)) {
+    if (a.access == Access::kWrite && reg.has(kUntrusted)) {
+      return reject("only read is supported");
+    }
+    if (reg.ref == 0 && !reg.has(kNonOwning | kRcu | kUntrusted)) {
       return reject("allocated object must be referenced");
     }
   } else if (a.access == Access::kWrite) {
     return may_write_field(a, type, off);
   }
-  const Walked found = walk_struct(*types, type, static_cast<u32>(off), a.bytes, !reg.has(kOwned));
+  const Walked found = walk_struct(*types, type, static_cast<u32>(off), a.bytes, !reg.has(kOwned) || reg.has(kUntrusted));
   if (found.kind == Walked::Kind::kRefused) {
     return reject("{}", found.error);
   }
@@ -68,7 +71,7 @@ Reg Checker::loaded_field(const Reg& from, const Walked& found) {
     memory.set(kReadOnly | kUntrusted);
     return memory;
   }
-  if (found.kind != Walked::Kind::kPointer || from.has(kOwned)) {
+  if (found.kind != Walked::Kind::kPointer || (from.has(kOwned) && !from.has(kUntrusted))) {
     return Reg::unknown();
   }
   Reg loaded = Reg::pointer(RegType::kBtf);
@@ -78,7 +81,7 @@ Reg Checker::loaded_field(const Reg& from, const Walked& found) {
   };
   const bool trusted = is_trusted(from) || from.has(kRcu);
   if (from.has(kUntrusted)) {
-    loaded.set(kUntrusted);
+    loaded.set(kUntrusted | (from.flags & kOwned));
   } else if (!trusted) {
     loaded.set(found.flags & ~kRcu);
   } else if (vouched("__safe_trusted")) {
@@ -145,38 +148,6 @@ bool Checker::check_kernel_struct(unsigned number, u32 wanted, bool null_ok, boo
   const u32 have = static_cast<u32>(reg.extra);
   return (reg.off >= 0 && holds_struct(types, have, static_cast<u32>(reg.off), wanted)) ||
          reject("R{} is of type {} but {} is expected", number, types.name(have), types.name(wanted));
-}
-
-/// A load or store of a kernel pointer kept in a map value.
-bool Checker::access_kernel_pointer(const MemoryAccess& a, const Field& field) {
-  if (a.atomic) {
-    return reject("kptr in map can only be accessed using BPF_MEM instruction mode");
-  }
-  if (a.access == Access::kWrite && field.kind != FieldKind::kKptrUntrusted) {
-    return reject("{}", field.kind == FieldKind::kUptr ? "store to uptr disallowed" : "store to referenced kptr disallowed");
-  }
-  if (a.access == Access::kWrite) {
-    const bool null = a.immediate ? insn().imm == 0
-                                  : state().reg(static_cast<unsigned>(a.value_reg)).is_null_constant();
-    if (a.immediate && !null) {
-      return reject("BPF_ST imm must be 0 when storing to kptr at off={}", field.offset);
-    }
-    return null || reject("storing a kernel pointer into a map is not supported by this verifier");
-  }
-  const Btf* program = program_types();
-  const Btf* kernel = kernel_types();
-  const auto id = kernel == nullptr || field.kind == FieldKind::kUptr
-                      ? std::nullopt
-                      : kernel->find(BtfKind::kStruct, program->name(field.type));
-  Reg loaded = Reg::pointer(RegType::kBtf);
-  loaded.maybe_null = true;
-  loaded.id = new_id();
-  loaded.extra = static_cast<s32>(id.value_or(field.type));
-  loaded.set(id ? kUntrusted : kUntrusted | kOwned);
-  if (a.value_reg >= 0) {
-    set_reg(static_cast<unsigned>(a.value_reg), loaded);
-  }
-  return true;
 }
 
 }  // namespace kiln::verifier

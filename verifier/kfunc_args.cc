@@ -15,8 +15,16 @@ namespace {
 
 constexpr std::string_view kDynptrName = "bpf_dynptr", kIterPrefix = "bpf_iter_";
 
-/// A struct whose members, down to the last, are numbers.
-bool is_scalar_struct(const Btf& btf, u32 type, unsigned depth = 0) {
+bool is_number(const Btf& btf, u32 type) { return btf.kind(type) == BtfKind::kInt || btf.is_enum(type); }
+
+struct Suffixes {
+  std::string_view name;
+  bool has(std::string_view suffix) const { return name.ends_with(suffix); }
+};
+
+}  // namespace
+
+bool is_scalar_struct(const Btf& btf, u32 type, unsigned depth) {
   constexpr unsigned kMaxDepth = 4;
   for (u32 i = 0; i < btf.vlen(type); ++i) {
     auto member = btf.strip(btf.member(type, i).type);
@@ -36,15 +44,6 @@ bool is_scalar_struct(const Btf& btf, u32 type, unsigned depth = 0) {
   }
   return true;
 }
-
-bool is_number(const Btf& btf, u32 type) { return btf.kind(type) == BtfKind::kInt || btf.is_enum(type); }
-
-struct Suffixes {
-  std::string_view name;
-  bool has(std::string_view suffix) const { return name.ends_with(suffix); }
-};
-
-}  // namespace
 
 bool Checker::check_kfunc_number(KfuncCall& call, unsigned number, std::string_view name) {
   const Reg& reg = state().reg(number);
@@ -265,6 +264,15 @@ bool Checker::check_kfunc_memory(unsigned number, u32 bytes) {
   });
 }
 
+/// What is not memory may not have moved by an unknown distance.
+bool Checker::check_fixed_object(const Reg& reg) {
+  if (reg.type != RegType::kBtf) {
+    return true;
+  }
+  return (reg.bounds.is_constant() && reg.bounds.value() == 0) ||
+         reject("variable {} access var_off={} disallowed", type_name(reg), reg.bounds.bits.text());
+}
+
 bool Checker::check_kfunc_pointer(KfuncCall& call, unsigned index, unsigned& next) {
   const Btf& types = *call.types;
   const unsigned number = index + 1;
@@ -296,11 +304,22 @@ bool Checker::check_kfunc_pointer(KfuncCall& call, unsigned index, unsigned& nex
     return true;
   }
   if (suffix.has("__alloc")) {
-    if (reg.type != RegType::kBtf || !reg.has(kOwned) || reg.has(kNonOwning)) {
+    const bool percpu = reg.type == RegType::kBtf && reg.has(kOwned) && reg.has(kPerCpu) && !reg.has(kRcu | kUntrusted);
+    if (strict && !is_trusted(reg)) {
+      return reject("R{} must be referenced or trusted", number);
+    }
+    if (!is_plain_object(reg) && !percpu) {
       return reject("arg#{} expected pointer to allocated object", index);
+    }
+    const std::string_view taker = percpu ? "bpf_percpu_obj_drop_impl" : "bpf_obj_drop_impl";
+    if (call.name != taker) {
+      return reject("arg#{} expected for {}()", index, taker);
     }
     return reg.ref != 0 ? reg.off == 0 || reject("R{} must have zero offset when passed to release func or trusted arg to kfunc", number)
                         : reject("allocated object must be referenced");
+  }
+  if (suffix.has("__refcounted_kptr")) {
+    return check_fixed_object(reg) && check_counted_object(call, number);
   }
   if (struct_name == kDynptrName) {
     return check_kfunc_dynptr(call, number, param.name);
@@ -308,6 +327,14 @@ bool Checker::check_kfunc_pointer(KfuncCall& call, unsigned index, unsigned& nex
   if (suffix.has("__iter") ||
       (index == 0 && (call.info->has(kKfIterNew) || call.info->has(kKfIterNext) || call.info->has(kKfIterDestroy)))) {
     return check_kfunc_iterator(call, number, target);
+  }
+  if (struct_name == "bpf_list_head" || struct_name == "bpf_rb_root") {
+    return check_fixed_object(reg) &&
+           check_collection(call, number, struct_name == "bpf_list_head" ? FieldKind::kListHead : FieldKind::kRbRoot);
+  }
+  if (struct_name == "bpf_list_node" || struct_name == "bpf_rb_node") {
+    return check_fixed_object(reg) &&
+           check_collection_node(call, number, struct_name == "bpf_list_node" ? FieldKind::kListNode : FieldKind::kRbNode);
   }
   if (suffix.has("__str")) {
     return reg.type == RegType::kMapValue ? check_const_string(number, reg)
@@ -317,11 +344,19 @@ bool Checker::check_kfunc_pointer(KfuncCall& call, unsigned index, unsigned& nex
     if (reg.type != RegType::kMapPtr) {
       return reject("pointer in R{} isn't map pointer", number);
     }
-    return true;
+    return call.map < 0 || (call.map == reg.extra && call.map_uid == reg.uid) ||
+           reject("{} pointer in R{} map_uid={} doesn't match map pointer in R{} map_uid={}",
+                  call.name.starts_with("bpf_task_work_") ? "bpf_task_work" : "workqueue", number - 1, call.map_uid, number,
+                  reg.uid);
   }
-  if (struct_name == "bpf_wq") {
-    return reg.type == RegType::kMapValue ? exact_field(number, FieldKind::kWorkQueue, "bpf_wq") != nullptr
-                                          : reject("arg#{} doesn't point to a map value", index);
+  if (struct_name == "bpf_wq" || struct_name == "bpf_task_work") {
+    if (reg.type != RegType::kMapValue) {
+      return reject("arg#{} doesn't point to a map value", index);
+    }
+    call.map = reg.extra;
+    call.map_uid = reg.uid;
+    const FieldKind kind = struct_name == "bpf_wq" ? FieldKind::kWorkQueue : FieldKind::kTaskWork;
+    return exact_field(number, kind, struct_name) != nullptr;
   }
   if (suffix.has("__irq_flag")) {
     return check_kfunc_irq_flag(call, number);
@@ -338,6 +373,7 @@ bool Checker::check_kfunc_pointer(KfuncCall& call, unsigned index, unsigned& nex
                         kind_word(types, target), struct_name);
   }
   if (target != 0 && types.kind(target) == BtfKind::kFuncProto) {
+    call.callback = number;
     return reg.type == RegType::kFunc || reject("arg{} expected pointer to func", index);
   }
   const bool sized = index + 1 < types.vlen(call.proto) &&

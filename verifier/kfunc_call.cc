@@ -7,29 +7,17 @@
 // prototype (kfunc_args.cc). Afterwards R0 is as the prototype says. Sections nest as they are entered.
 #include "kfunc_call.h"
 
+#include <algorithm>
+
 #include "checker.h"
 #include "kernel_names.h"
 #include "helper_rules.h"
 
 namespace kiln::verifier {
 
-const char* kfunc_not_followed(std::string_view name) {
-  if (name.starts_with("bpf_list_") || name.starts_with("bpf_rbtree_") || name == "bpf_refcount_acquire_impl") {
-    return "lists and trees";
-  }
-  if (name.starts_with("bpf_percpu_obj_")) {
-    return "per-CPU objects";
-  }
-  if (name == "bpf_throw") {
-    return "exceptions";
-  }
-  if (name.starts_with("bpf_task_work_")) {
-    return "task work";
-  }
-  return nullptr;
-}
-
 namespace {
+
+bool is_node(std::string_view type) { return type == "bpf_list_node" || type == "bpf_rb_node"; }
 
 bool begins_or_ends(const KfuncCall& call, std::string_view begin, std::string_view end) {
   return call.name == begin || call.name == end;
@@ -65,7 +53,7 @@ bool Checker::may_call_under_lock() {
   }
   if (!decoded().is_kfunc_call()) {
     const auto helper = static_cast<HelperId>(insn().imm);
-    return helper == HelperId::spin_unlock || helper == HelperId::kptr_xchg;
+    return helper == HelperId::spin_unlock;
   }
   const Btf* types = kernel_types();
   const u32 id = static_cast<u32>(insn().imm);
@@ -85,9 +73,6 @@ bool Checker::in_rcu_section() const {
 bool Checker::check_sections(const KfuncCall& call) {
   Held& held = state().held;
   const bool sleeps = call.info->has(kKfSleeps);
-  if (sleeps && !state().sleepable) {
-    return reject("program must be sleepable to call sleepable kfunc {}", call.name);
-  }
   const bool rcu_lock = call.name == "bpf_rcu_read_lock", rcu_unlock = call.name == "bpf_rcu_read_unlock";
   if (rcu_lock) {
     if (held.rcu != 0) {
@@ -153,17 +138,17 @@ bool Checker::pointer_result(KfuncCall& call, u32 target, Reg& result) {
     if (call.name == "bpf_dynptr_slice_rdwr" && !rules_.packet_write) {
       return reject("the prog does not allow writes to packet data");
     }
-  } else if (call.name == "bpf_obj_new_impl") {
-    const Btf* own = program_types();
-    const bool is_struct = own != nullptr && call.constant < own->count() &&
-                           own->kind(static_cast<u32>(call.constant)) == BtfKind::kStruct;
-    if (!is_struct) {
-      return reject("bpf_obj_new/bpf_percpu_obj_new {}",
-                    own == nullptr ? "requires prog BTF" : "type ID argument must be of a struct");
-    }
+  } else if (call.name == "bpf_obj_new_impl" || call.name == "bpf_percpu_obj_new_impl") {
+    return new_object(call, result);
+  } else if (call.name == "bpf_refcount_acquire_impl") {
     result = Reg::pointer(RegType::kBtf);
-    result.extra = static_cast<s32>(call.constant);
+    result.extra = static_cast<s32>(call.object_type);
     result.set(kOwned);
+  } else if (plain && *plain != 0 && is_node(call.types->name(*plain)) && call.collection != nullptr) {
+    result = element_of(*call.collection);
+    if (!call.info->has(kKfAcquires)) {
+      make_borrowed(result);
+    }
   } else if (call.name == "bpf_cast_to_kern_ctx") {
     result = Reg::pointer(RegType::kBtf);
     result.set(kTrusted);
@@ -185,9 +170,39 @@ bool Checker::pointer_result(KfuncCall& call, u32 target, Reg& result) {
     result = Reg::pointer(RegType::kBtf);
     result.extra = static_cast<s32>(*plain);
     const bool rcu = call.info->has(kKfRcuProtected) || (call.info->has(kKfIterNext) && call.iterator_in_rcu);
-    result.set(call.name == "bpf_get_kmem_cache" ? kUntrusted : rcu ? kRcu : kTrusted);
+    result.set(call.name == "bpf_get_kmem_cache" ? kUntrusted : rcu ? kRcu : call.info->has(kKfIterNext) ? kTrusted : 0u);
   }
   return true;
+}
+
+/// bpf_obj_new() and bpf_percpu_obj_new(): a structure of the program's own types.
+bool Checker::new_object(const KfuncCall& call, Reg& result) {
+  constexpr u32 kMaxPercpuBytes = 512;  // BPF_GLOBAL_PERCPU_MA_MAX_SIZE
+  if (call.constant > std::numeric_limits<u32>::max()) {
+    return reject("local type ID argument must be in range [0, U32_MAX]");
+  }
+  const Btf* own = program_types();
+  if (own == nullptr) {
+    return reject("bpf_obj_new/bpf_percpu_obj_new requires prog BTF");
+  }
+  const u32 type = static_cast<u32>(call.constant);
+  if (type == 0 || type >= own->count() || own->kind(type) != BtfKind::kStruct) {
+    return reject("bpf_obj_new/bpf_percpu_obj_new type ID argument must be of a struct");
+  }
+  result = Reg::pointer(RegType::kBtf);
+  result.extra = static_cast<s32>(type);
+  result.set(kOwned);
+  if (call.name == "bpf_obj_new_impl") {
+    return true;
+  }
+  result.set(kPerCpu);
+  if (own->byte_size(type) > kMaxPercpuBytes) {
+    return reject("bpf_percpu_obj_new type size ({}) is greater than {}", own->byte_size(type), kMaxPercpuBytes);
+  }
+  if (!is_scalar_struct(*own, type)) {
+    return reject("bpf_percpu_obj_new type ID argument must be of a struct of scalars");
+  }
+  return object_fields(type).empty() || reject("bpf_percpu_obj_new type ID argument must not contain special fields");
 }
 
 bool Checker::cast_result(const KfuncCall& call, Reg& result) {
@@ -215,13 +230,15 @@ bool Checker::set_kfunc_result(KfuncCall& call) {
     if (!pointer_result(call, call.types->target(*type), result)) {
       return false;
     }
-    if (result.is_pointer() && call.info->has(kKfMayBeNull)) {
+    // A reference more of what the program owns can't fail.
+    const bool always = call.name == "bpf_refcount_acquire_impl" && call.owning;
+    if (result.is_pointer() && call.info->has(kKfMayBeNull) && !always) {
       result.maybe_null = true;
       result.id = new_id();
     }
     if (call.info->has(kKfAcquires)) {
       const u32 reference = acquire_reference();
-      result.id = call.info->has(kKfMayBeNull) ? reference : result.id;
+      result.id = result.maybe_null ? reference : result.id;
       result.ref = reference;
     }
     if (keeps_id(result) && result.id == 0) {
@@ -256,8 +273,23 @@ void Checker::fork_failed_lock(const KfuncCall& call) {
   push_branch(std::move(failed));
 }
 
-bool Checker::call_kfunc() {
+/// bpf_throw(): the program ends here, in whichever frame, with R1 unless a subprogram catches it.
+Step Checker::throw_exception() {
+  const bool caught = std::any_of(structure_.subprograms.begin(), structure_.subprograms.end(),
+                                  [](const SubprogramInfo& sub) { return sub.catches; });
+  const bool ok = (caught || check_return_value(1)) && check_nothing_held("bpf_throw", true, true);
+  return ok ? Step::kEnd : Step::kReject;
+}
+
+Step Checker::call_kfunc() {
   KfuncCall call;
+  if (!check_kfunc_call(call)) {
+    return Step::kReject;
+  }
+  return call.name == "bpf_throw" ? throw_exception() : Step::kNext;
+}
+
+bool Checker::check_kfunc_call(KfuncCall& call) {
   if (!is_gpl_compatible(object_.license)) {
     return reject("cannot call kernel function from non-GPL compatible program");
   }
@@ -270,15 +302,21 @@ bool Checker::call_kfunc() {
   if (call.name == "__bpf_trap") {
     return reject("unexpected __bpf_trap() due to uninitialized variable?");
   }
-  if (const char* what = kfunc_not_followed(call.name)) {
-    return reject("kernel function {} is not supported by this verifier: {}", call.name, what);
-  }
   fork_failed_lock(call);
-  if (!check_kfunc_arguments(call) || !check_sections(call)) {
+  if (call.info->has(kKfSleeps) && !state().sleepable) {
+    return reject("program must be sleepable to call sleepable kfunc {}", call.name);
+  }
+  if (!check_kfunc_arguments(call) || !call_back(call) || !check_sections(call)) {
     return false;
   }
   if (call.released != 0 && !release_reference(call.reference)) {
     return reject("kfunc {}#{} reference has not been acquired before", call.name, insn().imm);
+  }
+  if (call.name.starts_with("bpf_list_push_") || call.name == "bpf_rbtree_add_impl") {
+    give_to_collection(state().reg(2).ref);
+  }
+  if (call.name == "bpf_throw") {
+    return true;  // and nothing follows
   }
   const Reg iterator = state().reg(1);
   for (unsigned r = 0; r <= 5; ++r) {

@@ -9,6 +9,7 @@
 #include <kiln/kfuncs.h>
 #include <kiln/program.h>
 
+#include "fields.h"
 #include "state.h"
 
 namespace kiln::verifier {
@@ -24,10 +25,16 @@ struct KfuncCall {
   u64 constant = 0;  ///< the argument whose value must be known
   Reg dynptr;        ///< the initialised dynptr argument
   u32 result_size = 0;
+  const Field* collection = nullptr;  ///< the head or root argument
+  unsigned callback = 0;   ///< register of the subprogram that is called back; 0: none
+  u32 object_type = 0;     ///< of an object of the program's own, in its BTF
+  bool owning = true;      ///< that object is not borrowed
+  s32 map = -1;            ///< of the work queue or task work argument
+  u32 map_uid = 0;
   bool iterator_in_rcu = false;
 };
 
-/// Why this verifier can't follow a call of the function; nullptr: it can.
-const char* kfunc_not_followed(std::string_view name);
+/// A struct whose members, down to the last, are numbers.
+bool is_scalar_struct(const Btf& btf, u32 type, unsigned depth = 0);
 
 }  // namespace kiln::verifier

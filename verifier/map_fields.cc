@@ -58,11 +58,12 @@ const FieldList& Checker::map_fields(s32 map) {
 
 /// Map values with a lock keep their identity, so that lock and unlock can be told to be of one element.
 bool Checker::keeps_id(const Reg& reg) {
-  if (reg.type == RegType::kMapValue) {
-    const FieldList& fields = map_fields(reg.extra);
+  const bool owned = reg.type == RegType::kBtf && reg.has(kOwned) && !reg.has(kUntrusted);
+  if (reg.type == RegType::kMapValue || owned) {
+    const FieldList& fields = owned ? object_fields(static_cast<u32>(reg.extra)) : map_fields(reg.extra);
     return find_field(fields, FieldKind::kSpinLock) != nullptr || find_field(fields, FieldKind::kResSpinLock) != nullptr;
   }
-  return reg.type == RegType::kBtf && reg.has(kOwned);
+  return false;
 }
 
 /// \param direct  by a load or store, not by a helper.
@@ -135,6 +136,9 @@ const FieldList& Checker::object_fields(u32 type) {
 
 bool Checker::check_spin_lock(unsigned number, bool lock) {
   const Reg reg = state().reg(number);
+  if (inside_tree_callback()) {
+    return reject("can't spin_{{lock,unlock}} in rbtree cb");
+  }
   if (exact_field(number, FieldKind::kSpinLock, "bpf_spin_lock") == nullptr) {
     return false;
   }

@@ -54,6 +54,9 @@ bool needs_own_code(RegType type) {
   return type == RegType::kCtx || type == RegType::kBtf || is_socket(type);
 }
 
+/// Loads of which Linux makes ones that may fail, if one of them must be.
+bool is_memory_or_struct(RegType type) { return type == RegType::kMem || type == RegType::kBtf; }
+
 }  // namespace
 
 bool Checker::check_alignment(const MemoryAccess& a, const Reg& reg) {
@@ -232,11 +235,12 @@ bool Checker::access_context(const MemoryAccess& a, const Reg& reg, s64 off) {
   return true;
 }
 
-bool Checker::check_same_region(const Reg& reg) {
+bool Checker::check_same_region(const Reg& reg, bool loads) {
   RegType& before = region_[insn_];
   if (before == RegType::kNotInit) {
     before = reg.type;
-  } else if (before != reg.type && (needs_own_code(before) || needs_own_code(reg.type))) {
+  } else if (before != reg.type && (needs_own_code(before) || needs_own_code(reg.type)) &&
+             !(loads && is_memory_or_struct(before) && is_memory_or_struct(reg.type))) {
     return reject("same insn cannot be used with different pointers");
   }
   return true;
@@ -299,7 +303,7 @@ bool Checker::check_memory(const MemoryAccess& a) {
   } else {
     ok = reject("R{} invalid mem access '{}'", a.reg, type_name(reg));
   }
-  if (!ok || !check_same_region(reg)) {
+  if (!ok || !check_same_region(reg, a.access == Access::kRead && !a.atomic)) {
     return false;
   }
   const s64 low = off + reg.bounds.w.smin;

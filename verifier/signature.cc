@@ -174,7 +174,7 @@ class Argument {
       return false;
     }
     const std::string_view have = btf_.name(target);
-    return have == name || (name == "xdp_md" && have == "xdp_buff") || (name == "__sk_buff" && have == "sk_buff");
+    return have == name || (source_.type == ProgramType::kKprobe && have == "bpf_user_pt_regs_t") || (name == "xdp_md" && have == "xdp_buff") || (name == "__sk_buff" && have == "sk_buff");
   }
 
   /// By its tag: of types that go with the program type.
@@ -193,6 +193,10 @@ class Argument {
         }
         break;
       default: break;
+    }
+    if (source_.attach == AttachType::kTraceIter && target != 0 && btf_.kind(target) == BtfKind::kStruct &&
+        btf_.name(target).starts_with("bpf_iter__")) {
+      return true;
     }
     if (source_.type == ProgramType::kTracing && target != 0 && btf_.kind(target) == BtfKind::kStruct &&
         btf_.name(target) == "bpf_raw_tracepoint_args") {
@@ -222,7 +226,7 @@ Signature read_signature(const SignatureSource& source, u32 func) {
   }
   s.name = btf->name(func);
   const u32 result = btf->target(proto);
-  if (result != 0 && !is_number(*btf, btf->strip(result))) {
+  if (!is_number(*btf, btf->strip(result))) {
     s.defect = fmt::format("Global function {}() doesn't return scalar. Only those are supported.", s.name);
     return s;
   }

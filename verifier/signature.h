@@ -27,6 +27,7 @@ struct SignatureSource {
   const Btf* program = nullptr;  ///< null: there is none
   std::function<const Btf*()> kernel;
   ProgramType type = ProgramType::kUnspec;
+  AttachType attach = AttachType::kNone;
 };
 
 /// \param func  BTF id of a FUNC, 0 if there is none.

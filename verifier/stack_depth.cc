@@ -32,7 +32,8 @@ bool has_own_stacks(ProgramType type) {
 /// Asynchronous callbacks start with a stack of their own.
 bool Checker::check_stack_depth() {
   for (u32 i = 0; i < structure_.subprograms.size(); ++i) {
-    if ((i == 0 || async_callback_[i]) && !check_chain(i, 0, 0, false)) {
+    const bool later = async_callback_[i] || structure_.subprograms[i].catches;
+    if ((i == 0 || later) && !check_chain(i, 0, 0, later)) {
       return false;
     }
   }
@@ -63,6 +64,12 @@ bool Checker::check_chain(u32 subprogram, u32 used, u32 calls, bool callback) {
     if (callback && d.info != nullptr && d.form == Form::kLdPacket) {
       return reject("cannot use BPF_LD_[ABS|IND] within callback");
     }
+    if (callback && is_throw(at)) {
+      return reject("bpf_throw kfunc (insn {}) cannot be called from callback subprog {}", at, subprogram);
+    }
+    if (d.info != nullptr && d.is_subprogram_call() && structure_.subprograms[callee_of(at)].catches) {
+      return reject("insn {} cannot call exception cb directly", at);
+    }
     const bool refers = d.info != nullptr && d.op == Op::LD_CODE_ADDR;
     if (d.info == nullptr || !(d.is_subprogram_call() || refers) || (refers && async_callback_[callee_of(at)])) {
       continue;
@@ -75,6 +82,13 @@ bool Checker::check_chain(u32 subprogram, u32 used, u32 calls, bool callback) {
     }
   }
   return true;
+}
+
+bool Checker::is_throw(u32 at) {
+  const Decoded& d = structure_.code[at];
+  const u32 id = static_cast<u32>(program_.insns[at].imm);
+  return d.info != nullptr && d.is_kfunc_call() && kernel_types() != nullptr && id < kernel_types()->count() &&
+         kernel_types()->name(id) == "bpf_throw";
 }
 
 u32 Checker::callee_of(u32 call) const {

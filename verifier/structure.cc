@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "structure.h"
 
-
 #include <algorithm>
 
 #include <fmt/format.h>
 
+#include <kiln/btf_tags.h>
 #include <kiln/helpers.h>
 #include <kiln/kfuncs.h>
 
@@ -57,6 +57,33 @@ std::optional<Defect> find_subprograms(const Program& program, Structure& struct
     structure.subprograms.push_back(info);
   }
   return std::nullopt;
+}
+
+/// The subprogram that exceptions end in, if the main function names one.
+std::optional<Defect> find_catcher(const Btf* types, Structure& structure) {
+  const u32 main = structure.subprograms[0].btf_func;
+  const auto names = types == nullptr || main == 0 ? std::vector<std::string_view>{}
+                                                   : declaration_tags(*types, main, -1, kExceptionCallbackTag);
+  if (names.empty()) {
+    return std::nullopt;
+  }
+  if (names.size() > 1) {
+    return Defect{0, "multiple exception callback tags for main subprog"};
+  }
+  const auto id = types->find(BtfKind::kFunc, names[0]);
+  if (!id) {
+    return Defect{0, fmt::format("exception callback '{}' could not be found in BTF", names[0])};
+  }
+  constexpr u32 kGlobal = 1;
+  if (types->linkage(*id) != kGlobal) {
+    return Defect{0, fmt::format("exception callback '{}' must have global linkage", names[0])};
+  }
+  for (SubprogramInfo& sub : structure.subprograms) {
+    sub.catches = sub.btf_func == *id;
+  }
+  const bool found = std::any_of(structure.subprograms.begin(), structure.subprograms.end(),
+                                 [](const SubprogramInfo& sub) { return sub.catches; });
+  return found ? std::nullopt : std::optional(Defect{0, "exception callback type id not found in func_info"});
 }
 
 bool jumps(const Decoded& d) {
@@ -116,6 +143,9 @@ void mark_callers_back(const Program& program, const Btf* kernel_types, Structur
     if (d.info != nullptr && d.is_kfunc_call() && kernel_types != nullptr && number < kernel_types->count()) {
       const KfuncInfo* kfunc = find_kfunc(kernel_types->name(number));
       structure.slots[at].iterates = kfunc != nullptr && kfunc->has(kKfIterNext);
+      const std::string_view name = kernel_types->name(number);
+      structure.slots[at].calls_callback = name == "bpf_rbtree_add_impl";
+      structure.slots[at].calls_async = name == "bpf_wq_set_callback_impl" || name.starts_with("bpf_task_work_schedule_");
     }
     if (d.info == nullptr || d.op != Op::CALL_HELPER) {
       continue;
@@ -165,6 +195,11 @@ void mark_points(const Program& program, Structure& structure) {
 std::optional<Defect> check_reachable(const Program& program, const Structure& structure) {
   std::vector<bool> seen(program.insns.size());
   std::vector<u32> work = {0};
+  for (const SubprogramInfo& sub : structure.subprograms) {
+    if (sub.catches) {
+      work.push_back(sub.start);
+    }
+  }
   while (!work.empty()) {
     const u32 at = work.back();
     work.pop_back();
@@ -261,13 +296,17 @@ Successors successors(const Structure& structure, const Program& program, u32 at
   return next;
 }
 
-std::optional<Defect> analyse_structure(const Program& program, const Btf* kernel_types, Structure& structure) {
+std::optional<Defect> analyse_structure(const Program& program, const Btf* program_types, const Btf* kernel_types,
+                                        Structure& structure) {
   if (program.insns.empty()) {
     return Defect{0, "program has no instructions"};
   }
   structure.code = decode_program(program);
   structure.slots.resize(program.insns.size());
   if (auto defect = find_subprograms(program, structure)) {
+    return defect;
+  }
+  if (auto defect = find_catcher(program_types, structure)) {
     return defect;
   }
   if (auto defect = check_jumps(program, structure)) {

@@ -29,6 +29,7 @@ struct SubprogramInfo {
   bool tail_calls = false;
   bool changes_packet = false;  ///< it or what it calls moves data or data_end
   bool might_sleep = false;     ///< it or what it calls
+  bool catches = false;         ///< exceptions that the program throws end here
 };
 
 struct SlotInfo {
@@ -55,7 +56,9 @@ struct Structure {
 
 /// Fills `structure`, or says what is wrong with the program's shape.
 /// \param kernel_types  of the kernel functions it calls; nullptr: not known.
-std::optional<Defect> analyse_structure(const Program& program, const Btf* kernel_types, Structure& structure);
+/// \param program_types  the program's own; nullptr: none.
+std::optional<Defect> analyse_structure(const Program& program, const Btf* program_types, const Btf* kernel_types,
+                                        Structure& structure);
 
 /// Successors of a slot inside its subprogram; at most two.
 struct Successors {

@@ -25,6 +25,9 @@ class TracedFunction {
   /// What a load of `bytes` at `off` of the context gives, or the reason why it may not be.
   std::variant<Reg, std::string> load(s64 off, u32 bytes) const;
 
+  /// An iterator over sockets whose options programs may ask for and set.
+  bool walks_sockets() const { return name_ == "bpf_iter_tcp" || name_ == "bpf_iter_unix"; }
+
   /// What the program may return; nullopt: anything.
   std::optional<ReturnRange> return_range() const;
 

@@ -65,7 +65,7 @@ bool Checker::check_global_functions() {
     again = false;
     for (u32 i = 1; i < structure_.subprograms.size(); ++i) {
       const SubprogramInfo& sub = structure_.subprograms[i];
-      if (!sub.is_global || done[i] || !global_called_[i]) {
+      if (!sub.is_global || done[i] || !(global_called_[i] || sub.catches)) {
         continue;
       }
       done[i] = again = true;
@@ -76,6 +76,9 @@ bool Checker::check_global_functions() {
         return reject("{}", signature.defect);
       }
       log_.print("Validating {}() func#{}...\n", sub.name, i);
+      if (sub.catches && (signature.arguments.size() != 1 || !signature.arguments[0].is_scalar())) {
+        return reject("exception cb only supports single integer argument");
+      }
       state().reg(1) = Reg{};
       for (std::size_t k = 0; k < signature.arguments.size(); ++k) {
         Reg reg = signature.arguments[k];
@@ -196,7 +199,7 @@ VerifyResult Checker::run() {
     // Refused already.
   } else if (rules_.sleepable && !may_sleep()) {
     reject("Only fentry/fexit/fmod_ret, lsm, iter, uprobe, and struct_ops programs can be sleepable");
-  } else if (const auto defect = analyse_structure(program_, kernel, structure_)) {
+  } else if (const auto defect = analyse_structure(program_, program_types(), kernel, structure_)) {
     insn_ = defect->insn;
     reject("{}", defect->message);
   } else {

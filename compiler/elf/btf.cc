@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <kiln/btf.h>
+#include <kiln/btf_tags.h>
 
 #include "elf/bytes.h"
 
@@ -298,6 +299,22 @@ std::optional<std::uint32_t> Btf::find(BtfKind wanted, std::string_view name) co
     }
   }
   return std::nullopt;
+}
+
+std::vector<std::string_view> declaration_tags(const Btf& btf, std::uint32_t owner, std::int32_t component,
+                                               std::string_view prefix) {
+  std::vector<std::string_view> tags;
+  for (std::uint32_t id = 1; id < btf.count(); ++id) {
+    if (btf.kind(id) != BtfKind::kDeclTag || btf.target(id) != owner || !btf.name(id).starts_with(prefix)) {
+      continue;
+    }
+    std::int32_t at = 0;
+    std::memcpy(&at, btf.raw().data() + btf.extra_offset(id), sizeof at);
+    if (at == component) {
+      tags.push_back(btf.name(id).substr(prefix.size()));
+    }
+  }
+  return tags;
 }
 
 }  // namespace kiln

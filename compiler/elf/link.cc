@@ -3,6 +3,9 @@
 // Object::programs: every entry function, followed by the functions it calls, in the order in which
 // they are first met (depth first, as libbpf appends them, so that slot numbers agree).
 #include <algorithm>
+#include <optional>
+
+#include <kiln/btf_tags.h>
 
 #include "elf/steps.h"
 
@@ -39,6 +42,8 @@ class Linker {
     return code(which).functions[which.function];
   }
   Result<std::uint32_t> place(const CodeTarget& which);
+  Result<void> follow_calls();
+  std::optional<CodeTarget> exception_callback(const Function& entry) const;
   void copy_lines(const CodeSection& code, const Function& function, std::uint32_t start);
 
   const LoadState& state_;
@@ -97,14 +102,26 @@ void Linker::copy_lines(const CodeSection& from, const Function& added, std::uin
   }
 }
 
-Result<Program> Linker::link(CodeTarget entry) {
-  // Calls are followed from an explicit stack: chains in hostile objects are as long as they like.
-  std::vector<std::uint32_t> next;  // per function on the stack, the slot to look at
-  const auto enter = [&](const CodeTarget& which) { return place(which); };
-  if (const auto start = enter(entry); !start) {
-    return start.error();
+/// Nobody calls it, so libbpf appends it to the program whose main function names it.
+std::optional<CodeTarget> Linker::exception_callback(const Function& entry) const {
+  if (!state_.btf || entry.btf_func == 0) {
+    return std::nullopt;
   }
-  next.push_back(0);
+  const auto names = declaration_tags(*state_.btf, entry.btf_func, -1, kExceptionCallbackTag);
+  for (const auto& [section, candidates] : state_.code) {
+    for (std::uint32_t i = 0; !names.empty() && i < candidates.functions.size(); ++i) {
+      if (!candidates.functions[i].is_program && candidates.functions[i].name == names.front()) {
+        return CodeTarget{section, i};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+/// Appends what the function on the stack calls, and so on.
+Result<void> Linker::follow_calls() {
+  // From an explicit stack: chains in hostile objects are as long as they like.
+  std::vector<std::uint32_t> next = {0};  // per function on the stack, the slot to look at
   while (!stack_.empty()) {
     const Placed current = stack_.back();
     const Function& body = function(current.which);
@@ -118,7 +135,7 @@ Result<Program> Linker::link(CodeTarget entry) {
     const std::uint32_t slot = current.start + found->first - body.start;
     next.back() = found->first - body.start + 1;
     const std::size_t depth = stack_.size();
-    const auto start = enter(found->second);
+    const auto start = place(found->second);
     if (!start) {
       return start.error();
     }
@@ -127,6 +144,20 @@ Result<Program> Linker::link(CodeTarget entry) {
     if (stack_.size() > depth) {
       next.push_back(0);
     }
+  }
+  return {};
+}
+
+Result<Program> Linker::link(CodeTarget entry) {
+  if (const auto start = place(entry); !start) {
+    return start.error();
+  }
+  KILN_TRY(follow_calls());
+  if (const auto callback = exception_callback(function(entry)); callback && !starts_.contains({callback->section, callback->function})) {
+    if (const auto start = place(*callback); !start) {
+      return start.error();
+    }
+    KILN_TRY(follow_calls());
   }
   std::stable_sort(program_.lines.begin(), program_.lines.end(),
                    [](const SourceLine& a, const SourceLine& b) { return a.insn < b.insn; });

@@ -6,11 +6,30 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "elf/relocations.h"
 #include "elf/steps.h"
 
 namespace kiln::elf {
+namespace {
+
+/// A ring is a power of two of pages: the size asked for is rounded up to that, as by libbpf.
+void round_ring(MapSpec& map) {
+  constexpr std::uint64_t kPage = 4096;
+  if (map.type != MapType::kRingbuf && map.type != MapType::kUserRingbuf) {
+    return;
+  }
+  std::uint64_t bytes = kPage;
+  while (bytes < map.max_entries) {
+    bytes *= 2;
+  }
+  if (map.max_entries != 0 && bytes <= std::numeric_limits<std::uint32_t>::max()) {
+    map.max_entries = static_cast<std::uint32_t>(bytes);
+  }
+}
+
+}  // namespace
 
 Result<void> collect_maps(LoadState& state) {
   std::vector<InnerMap> inner;
@@ -23,6 +42,7 @@ Result<void> collect_maps(LoadState& state) {
     state.object.maps.push_back(std::move(map.spec));
     state.places.push_back({});
   }
+  std::for_each(state.object.maps.begin(), state.object.maps.end(), round_ring);
   return {};
 }
 

@@ -22,6 +22,9 @@ Op operation(std::uint8_t aux) {
 }  // namespace
 
 void make_atomics_plain(Function& f) {
+  if (!f.has_made(Op::kAtomic)) {
+    return;
+  }
   for (const BlockId block : f.order) {
     const auto is_atomic = [&f](Id id) { return f.nodes[id].op == Op::kAtomic; };
     if (std::none_of(f.blocks[block].nodes.begin(), f.blocks[block].nodes.end(), is_atomic)) {

@@ -76,32 +76,37 @@ class Branches {
   explicit Branches(Function& f) : f_(f) {}
 
   bool run() {
+    if (f_.branches_at == f_.changes) {
+      return false;
+    }
     bool any = false;
     f_.sweep();
     for (unsigned round = 0; round < 4 && once(); ++round) {
       any = true;
     }
+    f_.branches_at = f_.changes;
     return any;
   }
 
  private:
   bool once() {
     bool changed = false;
-    bound_counters(f_);
-    const List<BlockId> order = f_.order;
-    for (const BlockId id : order) {
+    if (has_loops(f_)) {
+      bound_counters(f_);
+    }
+    for (const BlockId id : f_.order) {
       changed |= fold_end(id);
     }
     if (changed) {
       f_.sweep();
     }
-    for (const BlockId id : List<BlockId>(f_.order)) {
+    for (const BlockId id : List<BlockId>(f_.has_made(Op::kPhi) ? f_.order : List<BlockId>())) {
       if (threads_ < kMostThreads && thread(id)) {
         changed = true;
         ++threads_;
-        f_.sweep();
       }
     }
+    f_.sweep();
     bool shorter = false;
     for (const BlockId id : List<BlockId>(f_.order)) {
       shorter |= skip_empty(id);
@@ -151,16 +156,17 @@ class Branches {
     return std::find(preds.begin(), preds.end(), pred) != preds.end();
   }
 
-  /// A block of phis that branches on one of them: predecessors that bring a constant go where that leads.
+  /// A block of phis that branches on one of them: predecessors that bring a constant go where that leads. Operands need not be resolved.
   bool thread(BlockId id) {
-    const Terminator end = f_.blocks[id].end;
+    Terminator end = f_.blocks[id].end;
+    for_operands(end, [this](Id& operand) { operand = f_.resolve(operand); });
     if (end.kind != Terminator::kBranch || f_.nodes[end.a].op != Op::kPhi || f_.nodes[end.a].block != id ||
         !f_.is_constant(end.b) || !only_phis(id) || has_pred(id, id)) {
       return false;
     }
     List<std::pair<BlockId, BlockId>> detours;  // from predecessor to target
     for (const BlockId pred : f_.blocks[id].preds) {
-      const Id operand = f_.phi_operand(end.a, pred);
+      const Id operand = f_.resolve(f_.phi_operand(end.a, pred));
       if (f_.is_constant(operand)) {
         detours.emplace_back(pred, end.to[evaluate(end.cond, end.bits, f_.value(operand), f_.value(end.b)) ? 0 : 1]);
       }
@@ -168,13 +174,14 @@ class Branches {
     if (detours.empty()) {
       return false;
     }
-    const List<Id> phis = f_.blocks[id].nodes;
+    List<Id> phis = f_.blocks[id].nodes;
+    std::erase_if(phis, [this](Id phi) { return f_.is_replaced(phi); });
     List<List<Id>> values;  // by detour and phi
     List<BlockId> ways;
     for (const auto& [pred, target] : detours) {
       auto& row = values.emplace_back();
       for (const Id phi : phis) {
-        row.push_back(f_.phi_operand(phi, pred));
+        row.push_back(f_.resolve(f_.phi_operand(phi, pred)));
       }
       ways.push_back(add_way(id, pred, target, phis, row));
     }
@@ -195,10 +202,10 @@ class Branches {
     f_.remove_pred(id, pred);
     f_.add_pred(target, way);
     for (const Id node : f_.blocks[target].nodes) {
-      if (f_.nodes[node].op != Op::kPhi) {
+      if (f_.nodes[node].op != Op::kPhi || f_.is_replaced(node)) {
         continue;
       }
-      const Id old = f_.phi_operand(node, id);
+      const Id old = f_.resolve(f_.phi_operand(node, id));
       const auto at = std::find(phis.begin(), phis.end(), old);
       f_.phi_operand(node, way) = at == phis.end() ? old : values[static_cast<std::size_t>(at - phis.begin())];
     }
@@ -215,10 +222,17 @@ class Branches {
       }
     }
     const auto variable_of = [&](Id node) {
-      return static_cast<std::uint32_t>(std::find(phis.begin(), phis.end(), node) - phis.begin());
+      return static_cast<std::uint32_t>(std::find(phis.begin(), phis.end(), f_.resolve(node)) - phis.begin());
     };
-    for (const BlockId block : List<BlockId>(f_.order)) {
-      for (const Id node : List<Id>(f_.blocks[block].nodes)) {
+    for (const BlockId block : f_.order) {
+      std::size_t size = f_.blocks[block].nodes.size();
+      for (std::size_t at = 0; at < size; ++at) {
+        at += f_.blocks[block].nodes.size() - size;  // phis that were made meanwhile are in front
+        size = f_.blocks[block].nodes.size();
+        const Id node = f_.blocks[block].nodes[at];
+        if (f_.is_replaced(node)) {
+          continue;
+        }
         if (f_.nodes[node].op == Op::kPhi) {
           for (std::uint32_t i = 0; i < f_.nodes[node].count; ++i) {
             const std::uint32_t v = variable_of(f_.operands[f_.nodes[node].list + i]);

@@ -20,7 +20,7 @@ void fold_branch(Function& f, Terminator& end) {
   for (Id* side : {&end.a, &end.b}) {  // the low half is compared: extensions of it are nothing
     while ((f.nodes[*side].op == Op::kZext || f.nodes[*side].op == Op::kSext) && f.nodes[*side].size >= 4) {
       *side = f.nodes[*side].in[0];
-      f.may_be_dead = true;
+      ++f.changes;
     }
   }
 }
@@ -128,7 +128,7 @@ void fold(Function& f, PassSet passes) {
         if (simplify(f, id, passes) == id) {
           f.settled[id] = signature(f, id);
           distance[id] = f.settled[id] != before ? 0 : static_cast<std::uint8_t>(std::min<unsigned>(nearest + 1u, kFar));
-          f.may_be_dead |= distance[id] == 0;
+          f.changes += distance[id] == 0 ? 1 : 0;
         }
       },
       [&](Terminator& end) {
@@ -178,6 +178,7 @@ bool narrow(Function& f) {
       if (!wide[id] && narrowable(f, n)) {
         n.bits = 32;
         changed = true;
+        ++f.changes;
         n.maybe &= kLow32;
         for (Id& in : n.in) {
           if (in != kNone && f.is_constant(in)) {
@@ -203,7 +204,7 @@ static void use_sum(Function& f, Id id, Computations& seen, Dominates&& dominate
       const Id sum = seen.find({.op = Op::kAdd, .in = {a, b, kNone}});
       if (sum != kNone && sum != id && dominates(f.nodes[sum].block, f.nodes[id].block)) {
         f.nodes[id].in = {sum, inner.in[1], kNone};
-        f.may_be_dead = true;
+        ++f.changes;
         return;
       }
     }
@@ -211,6 +212,9 @@ static void use_sum(Function& f, Id id, Computations& seen, Dominates&& dominate
 }
 
 void eliminate_common(Function& f) {
+  if (f.common_at == f.changes) {
+    return;
+  }
   if (!f.edges_swept) {
     f.sweep();
   }
@@ -236,10 +240,11 @@ void eliminate_common(Function& f) {
         }
       },
       [](Terminator&) {});
+  f.common_at = f.changes;
 }
 
 void remove_dead(Function& f) {
-  if (!f.may_be_dead) {
+  if (f.dead_at == f.changes) {
     return;
   }
   f.sweep();
@@ -277,11 +282,11 @@ void remove_dead(Function& f) {
     }
     f.blocks[block].nodes.resize(kept);
   }
-  f.may_be_dead = false;
+  f.dead_at = f.changes;
 }
 
 bool has_short_loop(const Function& f) {
-  return std::any_of(f.order.begin(), f.order.end(), [&f](BlockId block) {
+  return has_loops(f) && std::any_of(f.order.begin(), f.order.end(), [&f](BlockId block) {
     const Terminator& end = f.blocks[block].end;
     return end.kind == Terminator::kBranch && (end.to[0] == block || end.to[1] == block);
   });
@@ -337,8 +342,10 @@ void optimise(Function& f, PassSet passes) {
   });
   run(Pass::kCse, [&] { eliminate_common(f); });
   run(Pass::kLicm, [&] {
-    remove_dead(f);
-    hoist(f);
+    if (has_loops(f)) {
+      remove_dead(f);
+      hoist(f);
+    }
   });
 }
 

@@ -45,6 +45,7 @@ Id Function::make(const Node& node) {
   const auto id = static_cast<Id>(nodes.size());
   nodes.push_back(node);
   forward.push_back(id);
+  made_ |= std::uint64_t{1} << static_cast<unsigned>(node.op);
   return id;
 }
 

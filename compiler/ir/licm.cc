@@ -31,6 +31,9 @@ bool is_worth_it(const Function& f, const Node& n) {
 }  // namespace
 
 void hoist(Function& f) {
+  if (!has_loops(f)) {
+    return;
+  }
   const Dominance blocks(f);
   for (const BlockId header : blocks.rpo) {
     List<BlockId> work, outside;

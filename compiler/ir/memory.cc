@@ -81,22 +81,35 @@ class Forwarding {
     for (const BlockId block : reverse_postorder(f_)) {
       known_.clear();
       if (f_.blocks[block].preds.size() == 1) {
-        known_ = at_end_[f_.blocks[block].preds[0]];
+        const BlockId pred = f_.blocks[block].preds[0];
+        if (f_.blocks[pred].end.targets() == 1) {
+          known_ = std::move(at_end_[pred]);
+        } else {
+          known_ = at_end_[pred];
+        }
       }
-      const List<Id> nodes = f_.blocks[block].nodes;
+      const List<Id> nodes = std::move(f_.blocks[block].nodes);
       List<Id> kept;
       kept.reserve(nodes.size());
       for (const Id id : nodes) {
         visit(block, id, kept);
       }
       f_.blocks[block].nodes = std::move(kept);
-      at_end_[block] = std::move(known_);
-      known_ = {};
+      if (is_followed(block)) {
+        at_end_[block] = std::move(known_);
+        known_ = {};
+      }
     }
     f_.sweep();
   }
 
  private:
+  /// Whether some block begins with what is known at this one's end.
+  bool is_followed(BlockId block) const {
+    const Terminator& end = f_.blocks[block].end;
+    return std::any_of(end.to.begin(), end.to.begin() + end.targets(), [this](BlockId to) { return f_.blocks[to].preds.size() == 1; });
+  }
+
   void visit(BlockId block, Id id, List<Id>& kept) {
     change_operands(f_, id, [this](Id operand) { return f_.resolve(operand); });
     const Node n = f_.nodes[id];
@@ -137,7 +150,7 @@ class Forwarding {
       n.imm = 0;
       n.scale = 0;
       n.region = 0;
-      f_.may_be_dead = true;
+      ++f_.changes;
       if (n.size == 8) {
         f_.replace(id, k.value);
         return;
@@ -170,6 +183,10 @@ class Forwarding {
 
 }  // namespace
 
-void forward_memory(Function& f) { Forwarding(f).run(); }
+void forward_memory(Function& f) {
+  if (f.has_made(Op::kLoad)) {
+    Forwarding(f).run();
+  }
+}
 
 }  // namespace kiln::ir

@@ -30,12 +30,15 @@ class Merger {
   explicit Merger(Function& f) : f_(f) {}
 
   bool run() {
+    if (!f_.has_made(Op::kLoad) && !f_.has_made(Op::kStore)) {
+      return false;
+    }
     count_uses();
     position_.assign(f_.nodes.size(), 0);
     for (const BlockId block : f_.order) {
       block_ = block;
       number();
-      for (const Id id : List<Id>(f_.blocks[block].nodes)) {
+      for (const Id id : f_.blocks[block].nodes) {  // made nodes wait for rebuild()
         if (is_or(id) && !part_of_tree(id)) {
           merge_tree(id);
         }
@@ -274,7 +277,7 @@ class Merger {
 
   void merge_stores() {
     pending_.clear();
-    for (const Id id : List<Id>(f_.blocks[block_].nodes)) {
+    for (const Id id : f_.blocks[block_].nodes) {
       const Op op = node(id).op;
       if (is_call(op)) {
         flush();
@@ -293,6 +296,10 @@ class Merger {
 
   /// The stores that wait, none of which touches the bytes of another.
   void flush() {
+    if (pending_.size() < 2) {
+      pending_.clear();
+      return;
+    }
     List<Id> stores = std::move(pending_);
     pending_.clear();
     std::sort(stores.begin(), stores.end(), [this](Id a, Id b) {

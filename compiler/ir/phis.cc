@@ -7,6 +7,9 @@
 namespace kiln::ir {
 
 void unify_phis(Function& f) {
+  if (!has_loops(f)) {
+    return;
+  }
   List<Id> phis;
   for (const BlockId block : reverse_postorder(f)) {
     for (const Id id : f.blocks[block].nodes) {

@@ -37,7 +37,7 @@ class Simplifier {
       if (!changed_) {
         break;
       }
-      f_.may_be_dead = true;
+      ++f_.changes;
     }
     f_.nodes[id].maybe = maybe_bits(f_, id);
     return id;

@@ -440,7 +440,7 @@ class StackPromotion {
   List<bool> touched_;  ///< by block: there is one of either
   std::size_t stores_ = 0;
   List<Piece> pieces_;
-  std::array<std::uint32_t, kBytes> piece_at_{};
+  std::array<std::uint32_t, kBytes> piece_at_;  // set by cut()
 };
 
 }  // namespace

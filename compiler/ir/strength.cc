@@ -41,6 +41,9 @@ class Reducer {
   explicit Reducer(Function& f) : f_(f) {}
 
   bool run() {
+    if (!f_.has_made(Op::kDiv) && !f_.has_made(Op::kMod) && !has_short_loop(f_)) {
+      return false;
+    }
     count_uses();
     for (const BlockId block : f_.order) {
       nodes_.clear();
@@ -63,7 +66,7 @@ class Reducer {
         split_sums(block);
       }
     }
-    f_.may_be_dead |= changed_;
+    f_.changes += changed_ ? 1 : 0;
     return changed_;
   }
 

@@ -67,6 +67,16 @@ void settle_ksyms(btf* types, __u32 section) {
   }
 }
 
+/// Extern variables that are not the kernel's (.kconfig) become global ones of their own type.
+void settle_externs(btf* types, __u32 section) {
+  for (__u16 i = 0; i < btf_vlen(editable(types, section)); ++i) {
+    btf_type* type = editable(types, btf_var_secinfos(editable(types, section))[i].type);
+    if (btf_is_var(type) && btf_var(type)->linkage == BTF_VAR_GLOBAL_EXTERN) {
+      btf_var(type)->linkage = BTF_VAR_GLOBAL_ALLOCATED;
+    }
+  }
+}
+
 Btf parse(std::span<const std::byte> raw) {
   Btf types(raw.empty() ? nullptr : btf__new(raw.data(), static_cast<__u32>(raw.size())));
   const __u32 count = types == nullptr ? 0 : btf__type_cnt(types.get());
@@ -79,6 +89,7 @@ Btf parse(std::span<const std::byte> raw) {
     if (ksyms) {
       settle_ksyms(types.get(), id);
     }
+    settle_externs(types.get(), id);
     if (ksyms || type->size == 0) {
       fill_in_section(editable(types.get(), id));
     }

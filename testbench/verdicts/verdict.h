@@ -10,6 +10,9 @@
 
 #define KSYM __attribute__((section(".ksyms")))
 #define TAG(text) __attribute__((btf_decl_tag(text)))
+#if __clang_major__ < 15
+#define NO_TYPE_TAGS /* in BTF: what needs them is left out */
+#endif
 #define KPTR __attribute__((btf_type_tag("kptr")))
 #define PERCPU_KPTR __attribute__((btf_type_tag("percpu_kptr")))
 #define GLOBAL NOINLINE
@@ -69,3 +72,22 @@ extern struct task_struct* bpf_task_acquire(struct task_struct* p) KSYM;
 extern void bpf_task_release(struct task_struct* p) KSYM;
 extern void bpf_rcu_read_lock(void) KSYM;
 extern void bpf_rcu_read_unlock(void) KSYM;
+
+extern void* bpf_obj_new_impl(__u64 type, void* meta) KSYM;
+extern void bpf_obj_drop_impl(void* object, void* meta) KSYM;
+extern void* bpf_percpu_obj_new_impl(__u64 type, void* meta) KSYM;
+extern void bpf_percpu_obj_drop_impl(void* object, void* meta) KSYM;
+extern void* bpf_refcount_acquire_impl(void* object, void* meta) KSYM;
+extern int bpf_list_push_back_impl(struct bpf_list_head* head, struct bpf_list_node* node, void* meta, __u64 off) KSYM;
+extern struct bpf_list_node* bpf_list_pop_front(struct bpf_list_head* head) KSYM;
+extern struct bpf_list_node* bpf_list_front(struct bpf_list_head* head) KSYM;
+typedef _Bool less_function(struct bpf_rb_node* a, const struct bpf_rb_node* b);
+extern int bpf_rbtree_add_impl(struct bpf_rb_root* root, struct bpf_rb_node* node, less_function* less, void* meta,
+                               __u64 off) KSYM;
+extern struct bpf_rb_node* bpf_rbtree_first(struct bpf_rb_root* root) KSYM;
+extern struct bpf_rb_node* bpf_rbtree_remove(struct bpf_rb_root* root, struct bpf_rb_node* node) KSYM;
+extern void bpf_throw(__u64 cookie) KSYM;
+
+#define NEW(type) ((type*)bpf_obj_new_impl(__builtin_btf_type_id(*(type*)0, 0), NULL))
+#define NEW_PERCPU(type) ((type PERCPU_KPTR*)bpf_percpu_obj_new_impl(__builtin_btf_type_id(*(type*)0, 0), NULL))
+#define CONTAINER(node, type, member) ((type*)((char*)(node) - __builtin_offsetof(type, member)))

@@ -44,6 +44,9 @@ def main():
         return SKIPPED
     expected = expectations(pathlib.Path(source).read_text())
     done = subprocess.run([kiln, "verify", "--kernel", "--json", obj], capture_output=True, text=True)
+    if "no BPF program in this object" in done.stderr:
+        print(f"{obj} is empty: this compiler writes no type tags")
+        return SKIPPED
     if not done.stdout:
         print(done.stderr)
         return 1

@@ -121,6 +121,8 @@ struct Function {
     }
     return id;
   }
+  /// Whether there has ever been such a node that was not changed into it.
+  bool has_made(Op op) const { return (made_ >> static_cast<unsigned>(op) & 1) != 0; }
   bool is_replaced(Id id) const { return forward[id] != id; }
   std::span<Id> list(Id id) { return {operands.data() + nodes[id].list, nodes[id].count}; }
   std::span<const Id> list(Id id) const { return {operands.data() + nodes[id].list, nodes[id].count}; }
@@ -136,21 +138,23 @@ struct Function {
   void replace_pred(BlockId block, BlockId old, BlockId by);
   /// Resolves every operand, drops replaced nodes and unreachable blocks; nothing if nothing was replaced and no edge changed.
   void sweep();
-  void touch() { swept = edges_swept = orders_good = false, may_be_dead = true; }  ///< after changing edges or blocks by hand
-  void touch_nodes() { swept = false, may_be_dead = true; }                        ///< after taking nodes out, or changing operands, by hand
+  void touch() { swept = edges_swept = orders_good = false, ++changes; }  ///< after changing edges or blocks by hand
+  void touch_nodes() { swept = false, ++changes; }                        ///< after taking nodes out, or changing operands, by hand
   /// sweep() where all that is left of replaced nodes is operands of phis that come along edges back: after a pass that resolved the
   /// operands of every node, in reverse postorder, and replaced each node when it came by, if at all.
   void sweep_loops();
 
   List<Id> forward;
   bool swept = false, edges_swept = false;
-  bool may_be_dead = true;                   ///< something happened since remove_dead()
+  std::uint32_t changes = 1;                 ///< counts what may give a pass something to do
+  std::uint32_t dead_at = 0, common_at = 0, branches_at = 0;  ///< changes when remove_dead(), eliminate_common(), branches() had nothing left to do
   List<std::uint64_t> settled;               ///< by node: what simplify() saw when it had nothing left to do (signature()); 0: it was not there
   mutable BlockOrders orders;                ///< of reverse_postorder() and dominators()
   mutable bool orders_good = false;
 
  private:
   void sweep_edges();
+  std::uint64_t made_ = 0;  ///< bits: operations
   List<Id> constants_;  ///< by value: open addressing, half full at most
   std::uint32_t constant_count_ = 0;
 };

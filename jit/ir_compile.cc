@@ -73,7 +73,6 @@ Result<ir::Function> compile_ir(const Code& code, const Facts& facts, std::uint3
     use_direct_helpers(f, targets);
   }
   resolve_maps(f, maps);
-  f.sweep();
   ir::fold(f, passes);
   ir::remove_dead(f);
   ir::find_loops(f);

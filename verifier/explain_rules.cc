@@ -72,6 +72,12 @@ Words not_a_pointer(const Refusal& f) {
     w.focus = {f.reg_number(), *moved, "packet pointers are lost here"};
     return w;
   }
+  if (reg != nullptr && reg->is_scalar() && reg->bounds.is_constant() && reg->bounds.value() == 0) {
+    w.reason = fmt::format("{} is NULL on this path: it is used before a pointer has been put into it.", f.reg_name());
+    w.suggestion = fmt::format("test the pointer itself against NULL before this {}: another test of the bytes that it was chosen by "
+                               "loads them anew, and nothing is known of them then", f.access_word());
+    return w;
+  }
   w.reason = fmt::format("{} is used as a pointer and is not one that may be accessed.", f.reg_known());
   w.suggestion = f.contains("'scalar'")
                      ? "access memory through a pointer that the verifier can follow (context, packet, map value, stack); "
@@ -259,6 +265,11 @@ Words unknown_function(const Refusal& f) {
           "call a function that this program type has, or change the program's section", {}};
 }
 
+Words nameless_type(const Refusal&) {
+  return {"What type the program is of is not known: the section's name is none of those that say it.",
+          "rename the section as libbpf has it (SEC(\"xdp\"), SEC(\"tc\"), SEC(\"socket\") and so on), or say --type", {}};
+}
+
 Words unknown_type(const Refusal&) {
   return {"What programs of this type may do is not known here.", "move the code to a section of a type that is", {}};
 }
@@ -341,6 +352,7 @@ constexpr Row kRows[] = {
     {"GPL", no_licence},
     {"cannot use helper", unknown_function},
     {"unknown func", unknown_function},
+    {"missing BPF prog type", nameless_type},
     {"program type ", unknown_type},
     {"is not supported", unknown_function},
     {"cannot pass map_type", wrong_map},

@@ -191,7 +191,9 @@ VerifyResult Checker::run() {
   const Btf* kernel = rules_.watches_function || calls_kfuncs() ? kernel_types() : nullptr;
   const bool knows_function = !rules_.watches_function || find_traced_function();
   const auto began = std::chrono::steady_clock::now();
-  if (!rules) {
+  if (program_.type == ProgramType::kUnspec) {
+    reject("missing BPF prog type, check ELF section name '{}'", program_.section);
+  } else if (!rules) {
     reject("program type {} is not supported by this verifier", program_type_name(program_.type));
   } else if (!knows_function) {
     // Refused already.

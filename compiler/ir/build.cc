@@ -276,7 +276,12 @@ Result<void> Builder::build_scope(Scope& scope, BlockId from) {
 Result<void> Builder::fill(Scope& scope, std::uint32_t slot) {
   at_ = scope.blocks[slot - scope.start];
   const std::uint32_t last = block_end(scope, slot);
+  constexpr std::uint32_t kAhead = 3;  // slots; what is known of one takes several lines of the cache
   for (; slot < last || (slot == last && !ends_block(info(slot).form)); slot += at(slot).is_wide() ? 2 : 1) {
+    if (const std::uint32_t soon = slot + kAhead; soon < scope.end) {
+      __builtin_prefetch(&facts_.insns[soon].regs[at(soon).dst % kVariables]);
+      __builtin_prefetch(&facts_.insns[soon].regs[at(soon).src % kVariables]);
+    }
     KILN_TRY(insn(scope, slot));
   }
   return end_block(scope, last);

@@ -100,7 +100,6 @@ class Forwarding {
         known_ = {};
       }
     }
-    f_.sweep();
   }
 
  private:

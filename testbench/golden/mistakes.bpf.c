@@ -126,4 +126,17 @@ int wrong_argument(struct xdp_md* ctx) {
   return bpf_xdp_adjust_tail((void*)&counters, (int)ctx->rx_queue_index) == 0 ? XDP_PASS : XDP_DROP;
 }
 
+SEC("xdp")
+int tested_elsewhere(struct xdp_md* ctx) {
+  volatile __u8* data = PACKET(ctx->data);
+  volatile __u8* option = 0;
+  if (data + 20 > (__u8*)PACKET(ctx->data_end)) {
+    return XDP_DROP;
+  }
+  if (data[0] == 4) {
+    option = data + 19;
+  }
+  return data[0] == 4 && option[0] == 1 ? XDP_PASS : XDP_DROP;
+}
+
 LICENSE("Apache-2.0");

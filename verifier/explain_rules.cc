@@ -265,6 +265,12 @@ Words unknown_function(const Refusal& f) {
           "call a function that this program type has, or change the program's section", {}};
 }
 
+Words no_counterpart(const Refusal&) {
+  return {"The source uses a field or type of the kernel here that the kernel's BTF does not have, so no offset could be put in (CO-RE).",
+          "do so only where bpf_core_field_exists() or bpf_core_type_exists() says that it is there; or name the kernel's BTF with --btf",
+          {}};
+}
+
 Words nameless_type(const Refusal&) {
   return {"What type the program is of is not known: the section's name is none of those that say it.",
           "rename the section as libbpf has it (SEC(\"xdp\"), SEC(\"tc\"), SEC(\"socket\") and so on), or say --type", {}};
@@ -352,6 +358,7 @@ constexpr Row kRows[] = {
     {"GPL", no_licence},
     {"cannot use helper", unknown_function},
     {"unknown func", unknown_function},
+    {"invalid func unknown#195896080", no_counterpart},  // what stands in for such an instruction
     {"missing BPF prog type", nameless_type},
     {"program type ", unknown_type},
     {"is not supported", unknown_function},

@@ -250,6 +250,11 @@ bool Checker::execute_wide_load() {
       set_reg(i.dst, code);
       return true;
     }
+    case Op::LD_VAR_ADDR: {
+      const Btf* kernel = kernel_types();
+      return reject("variable {} of the kernel is not supported by this verifier",
+                    kernel != nullptr && lower < kernel->count() ? kernel->name(lower) : "");
+    }
     case Op::LD_MAP_IDX:
     case Op::LD_MAP_IDX_VALUE:
       break;

@@ -33,6 +33,7 @@ class TracedFunction {
 
  private:
   std::variant<Reg, std::string> pointer(u32 argument, u32 pointed) const;
+  Reg result() const;
   bool is_small_int(u32 type) const;
 
   const Btf* kernel_ = nullptr;

@@ -139,4 +139,21 @@ int tested_elsewhere(struct xdp_md* ctx) {
   return data[0] == 4 && option[0] == 1 ? XDP_PASS : XDP_DROP;
 }
 
+SEC("xdp")
+int remainder_as_index(struct xdp_md* ctx) {
+  __u32 key = 0;
+  __u64* values = bpf_map_lookup_elem(&counters, &key);
+  if (values) {
+    values[ctx->rx_queue_index % 9]++;
+  }
+  return XDP_PASS;
+}
+
+SEC("xdp")
+int maybe_empty(struct xdp_md* ctx) {
+  __u8 bytes[64] = {0};
+  bpf_xdp_load_bytes(ctx, 0, bytes, ctx->rx_queue_index & 63);
+  return bytes[0] == 1 ? XDP_PASS : XDP_DROP;
+}
+
 LICENSE("Apache-2.0");

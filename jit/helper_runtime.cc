@@ -211,4 +211,9 @@ PacketLoad load_from_packet(std::uint64_t r6, std::uint64_t offset, std::uint64_
   return {.value = value, .ok = 1};
 }
 
+std::uint64_t load_packet_or_ones(std::uint64_t r6, std::uint64_t offset, std::uint64_t size, std::uint64_t, std::uint64_t, MachineState* machine) {
+  const PacketLoad loaded = load_from_packet(r6, offset, size, machine);
+  return loaded.ok != 0 ? loaded.value : ~std::uint64_t{0};
+}
+
 }  // namespace kiln

@@ -84,10 +84,6 @@ Result<std::vector<std::optional<ir::Function>>> compile_program(const Code& cod
   std::vector<std::optional<ir::Function>> functions(code.functions.size());
   std::vector<std::uint32_t> wanted = {0};
   for (const CodeInsn& insn : code.insns) {
-    if (insn.op == Op::CALL_HELPER && calls_functions(static_cast<std::uint32_t>(insn.imm))) {
-      // What a callback does to its caller's stack the form does not say.
-      return Error{Errc::kUnsupported, "programs with callbacks have no intermediate form"};
-    }
     if (insn.op == Op::LD_CODE_ADDR) {
       wanted.push_back(insn.target);
     }

@@ -193,7 +193,7 @@ class Merger {
     for (std::size_t i = first + 1; i < last; ++i) {
       const Id id = f_.blocks[block_].nodes[i];
       const Op op = node(id).op;
-      if (is_call(op)) {
+      if (is_barrier(op)) {
         return kNone;
       }
       if (!is_access(op) || op == Op::kLoad) {
@@ -291,7 +291,7 @@ class Merger {
     pending_.clear();
     for (const Id id : f_.blocks[block_].nodes) {
       const Op op = node(id).op;
-      if (is_call(op)) {
+      if (is_barrier(op)) {
         flush();
       } else if (is_access(op)) {
         const Access access = access_of(f_, id);

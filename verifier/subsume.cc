@@ -115,9 +115,8 @@ bool covers_frame(const Frame& old_frame, const Frame& new_frame, u16 live, Matc
       return false;
     }
   }
-  const bool deeper = old_frame.stack.size() > new_frame.stack.size();
-  if ((match == Match::kExact && old_frame.stack.size() != new_frame.stack.size()) || (match == Match::kWithin && deeper)) {
-    return false;
+  if (match != Match::kSafe && old_frame.stack.size() > new_frame.stack.size()) {
+    return false;  // a deeper new one has what the old one did without
   }
   for (std::size_t k = 0; k < old_frame.stack.size(); ++k) {
     // Bytes that matter must have been touched on the new path too.

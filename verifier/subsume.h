@@ -17,7 +17,7 @@ namespace kiln::verifier {
 enum class Match : u8 {
   kSafe,   ///< the old state covers the new one; scalars that were not precise are not compared
   kWithin,  ///< the same, but of the old state not everything that follows has been seen: all are compared
-  kExact,  ///< they are the same: a loop that makes no progress
+  kExact,  ///< they are the same, but for stack that the old one did not have: a loop that makes no progress
 };
 
 /// Which id of the old state stands for which of the new one. Ids only say what is equal to what, so

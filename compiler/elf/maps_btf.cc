@@ -172,12 +172,16 @@ Result<void> Definition::member(const Btf::Member& member) {
   return error("unknown field '{}'", member.name);
 }
 
-/// Ring buffers and perf events have no values. Programs whose user space is generated from BTF name the type of
+/// Ring buffers have no values, perf event arrays descriptors. Programs whose user space is generated from BTF name the type of
 /// their records there all the same.
 void Definition::forget_record_types() {
   const bool is_ring = spec_.type == MapType::kRingbuf || spec_.type == MapType::kUserRingbuf;
-  if ((is_ring || spec_.type == MapType::kPerfEventArray) && spec_.btf_value_type != 0) {
-    spec_.value_size = is_ring ? 0 : 4;
+  if (!is_ring && spec_.type != MapType::kPerfEventArray) {
+    return;
+  }
+  const std::uint32_t bytes = is_ring ? 0 : 4;
+  if (spec_.btf_value_type != 0 && spec_.value_size != bytes) {
+    spec_.value_size = bytes;
     spec_.btf_value_type = 0;
   }
 }

@@ -250,6 +250,8 @@ bool Checker::execute_wide_load() {
       set_reg(i.dst, code);
       return true;
     }
+    case Op::LD_VAR_ADDR:
+      return load_kernel_symbol();
     case Op::LD_MAP_IDX:
     case Op::LD_MAP_IDX_VALUE:
       break;

@@ -37,6 +37,7 @@ std::optional<ReturnRange> return_range(ProgramType type, AttachType attach) {
     case ProgramType::kCgroupSysctl:
     case ProgramType::kCgroupSockopt:
     case ProgramType::kSkLookup:
+    case ProgramType::kNetfilter:
       return ReturnRange{0, 1};
     case ProgramType::kKprobe:
       return attach == A::kTraceKprobeSession || attach == A::kTraceUprobeSession ? std::optional(ReturnRange{0, 1})

@@ -66,7 +66,8 @@ class Checker {
   bool execute_load();
   bool execute_store();
   bool execute_atomic();
-  bool check_atomic_base(unsigned number, const char* what);
+  bool execute_ordered();
+  bool check_atomic_base(unsigned number, const Reg& base, const char* what);
   Step execute_may_goto();
   bool execute_wide_load();
   bool execute_packet_load();

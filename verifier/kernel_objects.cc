@@ -139,6 +139,13 @@ bool Checker::is_trusted(const Reg& reg) {
 /// A connection's mark is all that programs of a packet type may write of the kernel's.
 bool Checker::may_write_field(const MemoryAccess& a, u32 type, s64 off) {
   const Btf& types = *kernel_types();
+  if (state().reg(a.reg).has(kUntrusted)) {
+    return reject("only read is supported");
+  }
+  if (const Operation* operation = traced_ ? traced_->operation() : nullptr) {
+    const std::string why = refuse_write(types, *operation, type, off, a.bytes);
+    return why.empty() || reject("{}", why);
+  }
   const bool packets = program_.type == ProgramType::kXdp || program_.type == ProgramType::kSchedCls ||
                        program_.type == ProgramType::kSchedAct;
   const auto connection = types.find(BtfKind::kStruct, "nf_conn");

@@ -82,7 +82,8 @@ void set_packet_rules(ProgramType type, ProgramRules& rules) {
 }  // namespace
 
 std::optional<ProgramRules> program_rules(const Program& program) {
-  const bool watches_function = program.type == ProgramType::kTracing || program.type == ProgramType::kLsm;
+  const bool watches_function = program.type == ProgramType::kTracing || program.type == ProgramType::kLsm ||
+                                program.type == ProgramType::kStructOps;
   if (!watches_function && !has_context(program.type)) {
     return std::nullopt;
   }

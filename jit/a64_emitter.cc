@@ -113,7 +113,7 @@ Result<void> A64Emitter::emit_program(std::uint32_t program) {
   if (!functions) {
     return Error{Errc::kUnsupported, fmt::format("{}: no AArch64 code: {}", name, functions.error().message)};
   }
-  const FunctionTargets targets{.functions = functions_[program], .body_table = body_table_};
+  const FunctionTargets targets{.functions = functions_[program], .code = code, .program = program, .body_table = body_table_};
   for (std::uint32_t number = 0; number < functions->size(); ++number) {
     as_.align(asmjit::AlignMode::kCode, 16);
     as_.bind(number == 0 ? bodies_[program] : functions_[program][number]);

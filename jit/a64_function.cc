@@ -44,6 +44,13 @@ void A64Function::ret() { as_.ret(a64::x30); }
 void A64Function::trap() { as_.brk(imm(1)); }
 void A64Function::jump_if_zero(unsigned reg, const asmjit::Label& to) { as_.cbz(a64::x(reg), to); }
 void A64Function::call_label(const asmjit::Label& function) { as_.bl(function); }
+void A64Function::order_accesses() { as_.dmb(imm(0xb)); }  // ish
+void A64Function::tell_callee_stack(unsigned frame) {
+  const Gp machine = a64::x(registers_.helper_machine);
+  as_.str(a64::x(frame), a64::ptr(machine, static_cast<std::int32_t>(offsetof(MachineState, callee_stack))));
+  as_.mov(a64::w(frame), imm(targets_.program));
+  as_.str(a64::w(frame), a64::ptr(machine, static_cast<std::int32_t>(offsetof(MachineState, program))));
+}
 void A64Function::jump_to_body() { as_.br(a64::x16); }
 void A64Function::call_body() { as_.blr(a64::x16); }
 

@@ -34,6 +34,8 @@ class A64Function final : public PlacedFunction {
   void compare(const ir::Terminator& end);
   void jump_if_zero(unsigned reg, const asmjit::Label& to) override;
   void call_host(HelperFunction helper) override;
+  void tell_callee_stack(unsigned frame) override;
+  void order_accesses() override;
   void call_label(const asmjit::Label& function) override;
   void find_body() override;
   void jump_to_body() override;

@@ -12,6 +12,8 @@ constexpr RegisterSet kPreserved = RegisterSet{0x3ff} << 19;  // x19..x28
 Constraints constraints_of(const ir::Node& node) {
   switch (node.op) {
     case IrOp::kCall:
+    case IrOp::kCallKernel:
+    case IrOp::kLoadPacket:
     case IrOp::kTailCall:
       return {.clobbers = kFree, .result = 0};
     case IrOp::kCallLocal:
@@ -30,6 +32,7 @@ constexpr RegisterFile kA64Registers = {.allocatable = kFree | kPreserved,
                                         .machine = kA64Machine,
                                         .frame = kA64Frame,
                                         .helper_machine = 5,
+                                        .spare = 9,
                                         .scratch = 16,
                                         .link = register_bit(kA64Link),
                                         .constraints = constraints_of};

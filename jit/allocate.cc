@@ -17,7 +17,7 @@ using ir::Node;
 using IrOp = ir::Op;
 
 bool has_result(const Node& node) {
-  return node.op != IrOp::kStore && node.op != IrOp::kConst && (node.op != IrOp::kAtomic || node.fetches);
+  return node.op != IrOp::kStore && node.op != IrOp::kStoreRelease && node.op != IrOp::kConst && (node.op != IrOp::kAtomic || node.fetches);
 }
 
 namespace {

@@ -42,6 +42,7 @@ struct RegisterFile {
   unsigned machine = 0;         ///< IR argument 0, the MachineState, when a function begins
   unsigned frame = 0;           ///< R10 when a function begins
   unsigned helper_machine = 0;  ///< where helpers take the MachineState
+  unsigned spare = 0;           ///< calls overwrite it, and no argument is in it
   unsigned scratch = 0;         ///< never allocated: breaks cycles of moves
   RegisterSet link = 0;         ///< what calls overwrite with the way back, if that is a register
   Constraints (*constraints)(const ir::Node& node) = nullptr;

@@ -240,6 +240,22 @@ bool CpuEngine::restores_frames() const {
   return false;
 }
 
+bool CpuEngine::comes_back(const Frame& frame) {
+  if (frame_.kind != ContextKind::kXdp || frame_.rest != nullptr || !place(frame)) {
+    return false;
+  }
+  const FramePosition position = frame_.position;
+  const auto run_again = [&]() -> std::optional<std::uint64_t> {
+    runtime_->begin_frame();
+    const auto code = execute();
+    ++runtime_->frame_number;
+    runtime_->drain_rings();
+    return code && frame_.position == position ? std::optional(*code) : std::nullopt;
+  };
+  const auto first = run_again(), second = first ? run_again() : std::nullopt;
+  return first && first == second && std::ranges::equal(frame_.frame(), frame.data);
+}
+
 Result<Throughput> CpuEngine::measure(std::span<const Frame> frames, const MeasureOptions& options) {
   KILN_TRY(check_loaded());
   if (frames.empty()) {
@@ -252,9 +268,13 @@ Result<Throughput> CpuEngine::measure(std::span<const Frame> frames, const Measu
   if (!rack) {
     return rack.error();
   }
+  runtime_->keeps_events = false;
+  std::vector<bool> come_back(frames.size(), false);
+  for (std::size_t i = 0; restores_frames() && i < frames.size(); ++i) {
+    come_back[i] = comes_back(frames[i]);
+  }
   const FrameMemory own = frame_;
   std::memset(frame_.stack, 0, address::kStackBytes);
-  runtime_->keeps_events = false;
   Throughput throughput;
   const std::uint64_t before = executed();
   std::optional<Error> failed;
@@ -263,6 +283,9 @@ Result<Throughput> CpuEngine::measure(std::span<const Frame> frames, const Measu
     for (std::size_t at = 0; at < frames.size() && !failed; at += FrameRack::kWindows) {
       const auto part = frames.subspan(at, std::min(FrameRack::kWindows, frames.size() - at));
       rack->fill(part);
+      for (std::size_t i = 0; i < part.size(); ++i) {
+        rack->set_comes_back(i, come_back[at + i]);
+      }
       const double share = static_cast<double>(part.size()) / static_cast<double>(frames.size());
       const auto round = time_round(*rack, options.seconds_per_round * share, false);
       const auto empty = time_round(*rack, options.seconds_per_round * share * kEmptyShare, true);

@@ -53,12 +53,14 @@ class CpuEngine : public Engine {
   Result<Outcome> outcome(const Result<std::uint64_t>& r0, std::uint64_t before);
   /// Puts a frame into frame memory, as run() does, and begins it. \errors kInput: it does not fit.
   Result<void> place(const Frame& frame);
-  /// Whether measure() has to put the frame's bytes back after each run.
+  /// Whether measure() has to put the frame's bytes back after each run, unless the rack says of a frame that it comes back by itself.
   bool restores_frames() const;
 
  private:
   Result<void> make_machine(const Program& program, std::shared_ptr<MapSet> maps, const Environment& environment);
   Result<void> check_loaded() const;
+  /// Whether a second run finds the frame as the first did, or makes it so. Runs the program twice.
+  bool comes_back(const Frame& frame);
   Result<void> check_frame(const Frame& frame) const;
   /// What the run left, into the outcome, whose code is there.
   void take_frame(Outcome& outcome) const;

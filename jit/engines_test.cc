@@ -386,6 +386,29 @@ TEST_P(CpuEngines, MeasuresWithFramesRestored) {
   EXPECT_TRUE(engine_->run(frame()));  // still usable one by one
 }
 
+/// As BPF_PROG_TEST_RUN does: a frame that is as before after two runs is not put back in between, any other is.
+TEST_P(CpuEngines, MeasuresWithoutRestoringWhatComesBack) {
+  const auto changed_frames_seen = [this](const std::string& change) {
+    Object object;
+    object.maps = {map_spec(MapType::kArray, 4, 8, 1)};
+    add_program(object, "r1 = *(u32 *)(r1 +0)\nr3 = *(u8 *)(r1 +5)\nr4 = *(u8 *)(r1 +6)\n" + change +
+                        "if r3 == 5 goto out\nr1 = map[idx:0][0]+0\nr2 = 1\nlock *(u64 *)(r1 +0) += r2\nout:\nr0 = 2\nexit\n");
+    EXPECT_TRUE(run(object));
+    auto measured = engine_->measure(std::vector<Frame>(3, frame()), {.repeats = 2, .seconds_per_round = 0.002});
+    EXPECT_TRUE(measured) << measured.error().message;
+    const std::uint32_t key = 0;
+    const auto value = engine_->maps()->user_lookup(0, std::as_bytes(std::span(&key, 1)));
+    std::uint64_t count = 0;
+    std::memcpy(&count, value->data(), sizeof count);
+    return std::pair(count, measured->packets);
+  };
+  const auto [swapped, packets] = changed_frames_seen("*(u8 *)(r1 +5) = r4\n*(u8 *)(r1 +6) = r3\n");
+  EXPECT_GT(swapped, packets / 3) << "about every second run sees the bytes swapped";
+  const auto [counted_up, more] = changed_frames_seen("r4 = r3\nr4 += 1\n*(u8 *)(r1 +5) = r4\n");
+  EXPECT_EQ(counted_up, 3u) << "only the second run that tells whether the frame comes back, of each";
+  EXPECT_GT(more, 3u);
+}
+
 /// Each function counts for itself, each time it is called.
 TEST_P(CpuEngines, MayGotoEndsLoops) {
   Object object;

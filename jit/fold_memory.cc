@@ -66,7 +66,7 @@ class Folder {
           if (uses_[id] == 1 && !n.is_signed && foldable_address(n)) {
             open_.push_back(id);
           }
-        } else if (ir::is_call(n.op)) {
+        } else if (ir::is_barrier(n.op)) {
           open_.clear();
         } else if (ir::is_access(n.op)) {
           const ir::Access access = ir::access_of(f_, id);
@@ -135,11 +135,11 @@ class Folder {
     for (std::size_t i = first + 1; i < next; ++i) {
       const Id id = nodes[i];
       const IrOp op = f_.nodes[id].op;
-      if (f_.nodes[id].block == kNone || id == store || id == second || !(ir::is_call(op) || ir::is_access(op))) {
+      if (f_.nodes[id].block == kNone || id == store || id == second || !(ir::is_barrier(op) || ir::is_access(op))) {
         continue;
       }
       const bool writes = op != IrOp::kLoad;
-      if (ir::is_call(op) || (i > at && alias(id, store)) || (writes && (alias(id, load) || alias(id, second)))) {
+      if (ir::is_barrier(op) || (i > at && alias(id, store)) || (writes && (alias(id, load) || alias(id, second)))) {
         return false;
       }
     }
@@ -186,7 +186,7 @@ class Folder {
     const ir::Access access = ir::access_of(f_, load);
     for (std::size_t i = until; i-- > 0 && nodes[i] != load;) {
       const IrOp op = f_.nodes[nodes[i]].op;
-      if (ir::is_call(op) || (op != IrOp::kLoad && ir::is_access(op) && ir::may_alias(ir::access_of(f_, nodes[i]), access))) {
+      if (ir::is_barrier(op) || (op != IrOp::kLoad && ir::is_access(op) && ir::may_alias(ir::access_of(f_, nodes[i]), access))) {
         return false;
       }
     }

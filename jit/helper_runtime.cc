@@ -189,17 +189,31 @@ PacketLoad load_from_packet(std::uint64_t r6, std::uint64_t offset, std::uint64_
     m.fault("LD_ABS and LD_IND need the context in r6");
     return {};
   }
-  // A negative offset is classic BPF's way to ask for things other than packet bytes; there are none here.
   const std::span<const std::byte> packet = m.frame.frame();
-  const auto at = static_cast<std::int32_t>(offset);
-  if (at < 0 || static_cast<std::uint64_t>(at) + size > packet.size()) {
+  const std::byte* start = packet.data();
+  std::int64_t at = static_cast<std::int32_t>(offset);
+  if (at < 0) {
+    // Classic BPF's way to count from a header that may lie before the program's data.
+    constexpr std::int32_t kNetworkHeader = -0x100000, kLinkHeader = -0x200000;
+    if (!m.skb || at < kLinkHeader) {
+      return {};
+    }
+    start = at >= kNetworkHeader ? m.skb->network_data() : m.skb->mac_data();
+    at -= at >= kNetworkHeader ? kNetworkHeader : kLinkHeader;
+  }
+  if (packet.data() + packet.size() - start < at + static_cast<std::int64_t>(size)) {
     return {};
   }
   std::uint64_t value = 0;
   for (std::uint64_t i = 0; i < size; ++i) {
-    value = value << 8 | std::to_integer<std::uint64_t>(packet[static_cast<std::size_t>(at) + i]);
+    value = value << 8 | std::to_integer<std::uint64_t>(start[static_cast<std::size_t>(at) + i]);
   }
   return {.value = value, .ok = 1};
+}
+
+std::uint64_t load_packet_or_ones(std::uint64_t r6, std::uint64_t offset, std::uint64_t size, std::uint64_t, std::uint64_t, MachineState* machine) {
+  const PacketLoad loaded = load_from_packet(r6, offset, size, machine);
+  return loaded.ok != 0 ? loaded.value : ~std::uint64_t{0};
 }
 
 }  // namespace kiln

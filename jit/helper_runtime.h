@@ -194,6 +194,8 @@ struct PacketLoad {
   std::uint64_t ok = 0;
 };
 PacketLoad load_from_packet(std::uint64_t r6, std::uint64_t offset, std::uint64_t size, MachineState* machine);
+/// The same, called as helpers are: R6, offset, size; all ones when the bytes lie outside.
+std::uint64_t load_packet_or_ones(std::uint64_t r6, std::uint64_t offset, std::uint64_t size, std::uint64_t, std::uint64_t, MachineState* machine);
 
 inline HelperRuntime& runtime(MachineState* machine) { return *static_cast<HelperRuntime*>(machine); }
 

@@ -134,7 +134,7 @@ class MapInliner {
     const auto& nodes = f_.blocks[block].nodes;
     for (std::size_t i = at + 1; i < nodes.size(); ++i) {
       const IrOp op = f_.nodes[nodes[i]].op;
-      bool uses = ir::is_call(op);
+      bool uses = ir::is_barrier(op);
       ir::for_operands(f_, nodes[i], [&](Id& operand) { uses |= f_.resolve(operand) == call; });
       if (uses) {
         return false;

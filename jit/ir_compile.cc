@@ -73,7 +73,6 @@ Result<ir::Function> compile_ir(const Code& code, const Facts& facts, std::uint3
     use_direct_helpers(f, targets);
   }
   resolve_maps(f, maps);
-  f.sweep();
   ir::fold(f, passes);
   ir::remove_dead(f);
   ir::find_loops(f);
@@ -85,10 +84,6 @@ Result<std::vector<std::optional<ir::Function>>> compile_program(const Code& cod
   std::vector<std::optional<ir::Function>> functions(code.functions.size());
   std::vector<std::uint32_t> wanted = {0};
   for (const CodeInsn& insn : code.insns) {
-    if (insn.op == Op::CALL_HELPER && calls_functions(static_cast<std::uint32_t>(insn.imm))) {
-      // What a callback does to its caller's stack the form does not say.
-      return Error{Errc::kUnsupported, "programs with callbacks have no intermediate form"};
-    }
     if (insn.op == Op::LD_CODE_ADDR) {
       wanted.push_back(insn.target);
     }

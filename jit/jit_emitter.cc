@@ -89,7 +89,7 @@ bool JitEmitter::emit_optimised(std::uint32_t program) {
   if (!functions) {
     return false;
   }
-  const FunctionTargets targets{.functions = functions_[program], .body_table = body_table_};
+  const FunctionTargets targets{.functions = functions_[program], .code = code, .program = program, .body_table = body_table_};
   const X86Options x86_options{.blinder = blinder_, .fold_loads = options_.passes.has(ir::Pass::kMemops), .has_bmi2 = bmi2_, .has_movbe = features.hasMOVBE()};
   for (std::uint32_t number = 0; number < functions->size(); ++number) {
     as_.align(asmjit::AlignMode::kCode, 16);

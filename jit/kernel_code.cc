@@ -8,6 +8,7 @@
 // Nothing else of the code is changed.
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include <fmt/format.h>
@@ -101,7 +102,7 @@ class KernelCodeEngine final : public CpuEngine {
 
  private:
   Result<void> check(const VerifiedObject& object);
-  Result<void> place(const KernelCode& code);
+  Result<void> install(const KernelCode& code);
   void adapt(const KernelCode& code, const KernelCode::Function& function, std::span<std::byte> here);
   /// What the code takes for the first value of a map.
   std::int64_t values_of(std::size_t map);
@@ -146,7 +147,7 @@ Result<void> KernelCodeEngine::prepare(const VerifiedObject& object) {
   if (!code) {
     return code.error();
   }
-  return place(*code);
+  return install(*code);
 }
 
 std::int64_t KernelCodeEngine::values_of(std::size_t map) {
@@ -179,7 +180,7 @@ void KernelCodeEngine::adapt(const KernelCode& code, const KernelCode::Function&
   }
 }
 
-Result<void> KernelCodeEngine::place(const KernelCode& code) {
+Result<void> KernelCodeEngine::install(const KernelCode& code) {
   std::uint64_t first = code.functions.front().address, end = first;
   for (const KernelCode::Function& function : code.functions) {
     first = std::min(first, function.address / kPage * kPage);

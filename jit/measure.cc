@@ -40,6 +40,7 @@ Result<FrameRack> FrameRack::make(const FrameMemory& like) {
 void FrameRack::fill(std::span<const Frame> frames) {
   KILN_CHECK(frames.size() <= kWindows);
   frames_ = frames;
+  comes_back_.fill(false);
   for (std::size_t i = 0; i < frames.size(); ++i) {
     if (memories_[i].kind == ContextKind::kXdp) {  // others are made anew for every run
       memories_[i].begin(frames[i]);

@@ -4,10 +4,12 @@
 //
 // Inside the time of a packet: clock, redirect and tail-call state are reset, the machine is pointed at the frame's
 // context and window, the program runs, and, if it may write to the packet or move its ends, the frame's bytes and the
-// context are restored (BPF_PROG_TEST_RUN does not do that; without it a program that rewrites would see its
-// own output from the second run on). Outside: filling the windows. Neither stack nor headroom is cleared between runs.
+// context are restored, lest a program that rewrites see its own output from the second run on. Not restored, as BPF_PROG_TEST_RUN does not
+// either, is a frame that comes back by itself: addresses swapped twice. Outside: filling the windows. Neither stack nor headroom is cleared
+// between runs.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -30,6 +32,10 @@ class FrameRack {
   /// Puts at most kWindows frames into the windows. REQUIRES: their lengths were checked; they outlive the rack.
   void fill(std::span<const Frame> frames);
 
+  /// Whether two runs leave the frame as it was. Not so after fill().
+  bool comes_back(std::size_t i) const { return comes_back_[i]; }
+  void set_comes_back(std::size_t i, bool comes_back) { comes_back_[i] = comes_back; }
+
   std::size_t size() const { return frames_.size(); }
   const Frame& frame(std::size_t i) const { return frames_[i]; }
   const FrameMemory& memory(std::size_t i) const { return memories_[i]; }
@@ -38,6 +44,7 @@ class FrameRack {
   LowPages pages_;
   std::vector<FrameMemory> memories_;
   std::span<const Frame> frames_;
+  std::array<bool, kWindows> comes_back_{};
 };
 
 struct TimedRound {
@@ -60,7 +67,7 @@ TimedRound time_frames(HelperRuntime& machine, const FrameRack& rack, double sec
       if (!machine.load_frame(rack.frame(i))) {
         return false;
       }
-    } else if (restore) {
+    } else if (restore && !rack.comes_back(i)) {
       const std::vector<std::byte>& bytes = rack.frame(i).data;
       std::memcpy(machine.frame.window + address::kHeadroom, bytes.data(), bytes.size());
       machine.frame.publish();

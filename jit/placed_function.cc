@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "direct_helpers.h"
+#include "kfuncs.h"
 
 namespace kiln {
 
@@ -184,7 +185,15 @@ void PlacedFunction::node(Id id) {
     case IrOp::kStore: return store(id);
     case IrOp::kAtomic: return atomic(id);
     case IrOp::kCmpxchg: return cmpxchg(id);
-    case IrOp::kCall: return call(id);
+    case IrOp::kLoadAcquire:
+      load(id);
+      return order_accesses();
+    case IrOp::kStoreRelease:
+      order_accesses();
+      return store(id);
+    case IrOp::kCall:
+    case IrOp::kCallKernel:
+    case IrOp::kLoadPacket: return call(id);
     case IrOp::kCallLocal: return call_local(id);
     case IrOp::kTailCall: return tail_call(id);
     case IrOp::kConst:
@@ -202,13 +211,31 @@ void PlacedFunction::node(Id id) {
 void PlacedFunction::call(Id id) {
   const ir::Node& n = f_.nodes[id];
   ir::List<Move> moves = {{in_register(registers_.helper_machine), place(machine_)}};
-  for (std::uint32_t i = 0; i < n.count; ++i) {
+  const bool calls_back = n.op == IrOp::kCall && calls_functions(static_cast<std::uint32_t>(n.imm));
+  const std::uint32_t arguments = n.count - (calls_back ? 1 : 0);
+  for (std::uint32_t i = 0; i < arguments; ++i) {
     moves.push_back({in_register(registers_.arguments[i]), place(f_.list(id)[i])});
   }
+  if (calls_back) {
+    moves.push_back({in_register(registers_.spare), place(f_.list(id)[arguments])});
+  }
   move_all(std::move(moves));
-  const auto form = static_cast<DirectForm>(n.aux);
-  call_host(form != DirectForm::kNone ? direct_helper(form) : helper_function(static_cast<std::uint32_t>(n.imm)));
+  if (calls_back) {
+    tell_callee_stack(registers_.spare);
+  }
+  call_host(host_function(n));
   move(place(id), in_register(registers_.result));
+}
+
+HelperFunction PlacedFunction::host_function(const ir::Node& n) const {
+  if (n.op == IrOp::kCallKernel) {
+    return kfunc_function(targets_.code.insns[n.slot].target);
+  }
+  if (n.op == IrOp::kLoadPacket) {
+    return load_packet_or_ones;
+  }
+  const auto form = static_cast<DirectForm>(n.aux);
+  return form != DirectForm::kNone ? direct_helper(form) : helper_function(static_cast<std::uint32_t>(n.imm));
 }
 
 void PlacedFunction::call_local(Id id) {

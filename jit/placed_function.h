@@ -23,6 +23,8 @@ namespace kiln {
 /// What an emitted function refers to.
 struct FunctionTargets {
   const std::vector<asmjit::Label>& functions;  ///< of the same program
+  const Code& code;                             ///< ... itself
+  std::uint32_t program;                        ///< its number
   asmjit::Label body_table;
 };
 
@@ -68,6 +70,10 @@ class PlacedFunction {
   virtual void branch(const ir::Terminator& end, ir::Cond cond, const asmjit::Label& to) = 0;
   virtual void jump_if_zero(unsigned reg, const asmjit::Label& to) = 0;
   virtual void call_host(HelperFunction helper) = 0;
+  /// Right before a helper that calls functions: MachineState's callee_stack, from a register, and program.
+  virtual void tell_callee_stack(unsigned frame) = 0;
+  /// What comes before is seen by other threads before what follows.
+  virtual void order_accesses() {}
   virtual void call_label(const asmjit::Label& function) = 0;
   /// The address of the program whose number plus one is in the result register, somewhere that close_frame() leaves alone; R1 in place.
   virtual void find_body() = 0;
@@ -121,6 +127,7 @@ class PlacedFunction {
   void jump_unless_next(ir::BlockId to, ir::BlockId next);
   void node(Id id);
   void call(Id id);
+  HelperFunction host_function(const ir::Node& n) const;
   void call_local(Id id);
   void tail_call(Id id);
 

@@ -52,6 +52,11 @@ void X86Function::ret() { as_.ret(); }
 void X86Function::trap() { as_.ud2(); }
 void X86Function::call_label(const asmjit::Label& function) { as_.call(function); }
 void X86Function::call_host(HelperFunction helper) { as_.call(imm(reinterpret_cast<std::uint64_t>(helper))); }
+void X86Function::tell_callee_stack(unsigned frame) {
+  const Gp machine = x86::gpq(registers_.helper_machine);
+  as_.mov(x86::Mem(machine, static_cast<std::int32_t>(offsetof(MachineState, callee_stack)), 8), x86::gpq(frame));
+  as_.mov(x86::Mem(machine, static_cast<std::int32_t>(offsetof(MachineState, program)), 4), imm(targets_.program));
+}
 void X86Function::jump_to_body() { as_.jmp(x86::r11); }
 void X86Function::call_body() { as_.call(x86::r11); }
 

@@ -43,6 +43,7 @@ class X86Function final : public PlacedFunction {
   void branch(const ir::Terminator& end, ir::Cond cond, const asmjit::Label& to) override;
   void jump_if_zero(unsigned reg, const asmjit::Label& to) override;
   void call_host(HelperFunction helper) override;
+  void tell_callee_stack(unsigned frame) override;
   void call_label(const asmjit::Label& function) override;
   void find_body() override;
   void jump_to_body() override;

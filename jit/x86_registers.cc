@@ -21,6 +21,8 @@ Constraints constraints_of(const ir::Node& node) {
               .late = 2,
               .result = static_cast<std::int8_t>(node.op == IrOp::kDiv || node.op == IrOp::kSdiv ? kRax : kRdx)};
     case IrOp::kCall:
+    case IrOp::kCallKernel:
+    case IrOp::kLoadPacket:
     case IrOp::kTailCall:
       return {.clobbers = kCall, .result = kRax};
     case IrOp::kCallLocal:
@@ -62,6 +64,7 @@ constexpr RegisterFile kX86Registers = {.allocatable = kAllocatable,
                                         .machine = kMachineRegister,
                                         .frame = kFrameRegister,
                                         .helper_machine = kHelperMachineRegister,
+                                        .spare = kRax,
                                         .scratch = kScratch,
                                         .constraints = constraints_of};
 

@@ -57,7 +57,7 @@ class Check {
     return bytes == or_bytes ? error("the value size is {}, not {}", spec_.value_size, bytes)
                              : error("the value size is {}, neither {} nor {}", spec_.value_size, bytes, or_bytes);
   }
-  Result<void> some_entries() const { return spec_.max_entries != 0 ? Result<void>() : error("max_entries is 0"); }
+  Result<void> some_entries() const { return spec_.max_entries != 0 ? Result<void>() : error("max_entries is 0; if its loader sets it, so does --max-entries {}=N", spec_.name); }
   Result<void> no_entries() const {
     return spec_.max_entries == 0 ? Result<void>() : error("max_entries is {}, but must be 0", spec_.max_entries);
   }

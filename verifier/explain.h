@@ -53,6 +53,9 @@ std::vector<std::string> causal_path(const Failure& failure, const Focus& focus)
 /// The call that made R1 to R5 unreadable last, or after which packet pointers are gone; nullopt: none.
 std::optional<u32> last_call(const Failure& failure, bool moves_packet);
 
+/// The register has what a % gave, but for shifts.
+bool is_remainder(const Failure& failure, unsigned reg);
+
 /// "file.c:12: text" of a slot, if the object says.
 std::optional<std::string> source_text(const Program& program, u32 insn);
 /// "12: (61) r0 = *(u32 *)(r1 +4)".

@@ -310,6 +310,37 @@ std::vector<std::string> causal_path(const Failure& failure, const Focus& focus)
   return lines;
 }
 
+bool is_remainder(const Failure& failure, unsigned reg) {
+  if (failure.state == nullptr) {
+    return false;
+  }
+  // Compilers also write a % c as a - a / c * c.
+  enum class Part { kEnd, kProduct, kQuotient } wanted = Part::kEnd;
+  const std::vector<PathStep> steps = failing_path(*failure.state);
+  for (std::size_t i = steps.size(); i-- > 0;) {
+    const u32 at = steps[i].insn;
+    const Decoded& d = failure.structure.code[at];
+    const Insn& insn = failure.program.insns[at];
+    if (at == failure.insn || insn.dst != reg || (d.form != Form::kAluReg && d.form != Form::kAluImm)) {
+      if (d.form == Form::kCall && reg <= 5 && at != failure.insn) {
+        return false;
+      }
+      continue;
+    }
+    const std::string_view name = d.info->name;
+    const bool from_register = d.form == Form::kAluReg;
+    if ((name.starts_with("MOV") && from_register) || (wanted == Part::kEnd && name.starts_with("SUB") && from_register)) {
+      wanted = name.starts_with("SUB") ? Part::kProduct : wanted;
+      reg = insn.src;
+    } else if (wanted == Part::kProduct && name.starts_with("MUL")) {
+      wanted = Part::kQuotient;
+    } else if (wanted != Part::kEnd || !name.starts_with("LSH")) {
+      return name.starts_with(wanted == Part::kQuotient ? "DIV" : "MOD");
+    }
+  }
+  return false;
+}
+
 std::optional<u32> last_call(const Failure& failure, bool moves_packet) {
   if (failure.state == nullptr) {
     return std::nullopt;

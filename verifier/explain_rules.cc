@@ -72,6 +72,12 @@ Words not_a_pointer(const Refusal& f) {
     w.focus = {f.reg_number(), *moved, "packet pointers are lost here"};
     return w;
   }
+  if (reg != nullptr && reg->is_scalar() && reg->bounds.is_constant() && reg->bounds.value() == 0) {
+    w.reason = fmt::format("{} is NULL on this path.", f.reg_name());
+    w.suggestion = fmt::format("test the pointer itself against NULL before this {}; a second test of the bytes that it was chosen by "
+                               "does not count, since they are loaded anew and nothing is known of them then", f.access_word());
+    return w;
+  }
   w.reason = fmt::format("{} is used as a pointer and is not one that may be accessed.", f.reg_known());
   w.suggestion = f.contains("'scalar'")
                      ? "access memory through a pointer that the verifier can follow (context, packet, map value, stack); "
@@ -143,6 +149,13 @@ Words may_be_negative(const Refusal& f) {
   return w;
 }
 
+Words may_be_nothing(const Refusal& f) {
+  Words w;
+  w.reason = fmt::format("{} is a size, and may be 0 on this path.", f.reg_known());
+  w.suggestion = fmt::format("leave before the call if the size is 0, and if it is more than {} may touch", f.helper());
+  return w;
+}
+
 Words wild_offset(const Refusal& f) {
   Words w;
   const bool pointer_first = f.decoded().form == Form::kAluReg && f.failure().state != nullptr &&
@@ -150,7 +163,10 @@ Words wild_offset(const Refusal& f) {
   const unsigned scalar = pointer_first ? f.insn().src : f.insn().dst;
   w.focus.reg = scalar;
   w.reason = fmt::format("R{} is added to a pointer without being limited to what an offset can be.", scalar);
-  w.suggestion = "limit the number on both sides before adding it to a pointer (if (i >= N) return, with i unsigned)";
+  w.suggestion = is_remainder(f.failure(), scalar)
+                     ? "compare what % gave with the number of elements before adding it to a pointer (if (i >= N) return): Linux 6.18 "
+                       "knows no range of it; a power of two and & need no comparison"
+                     : "limit the number on both sides before adding it to a pointer (if (i >= N) return, with i unsigned)";
   return w;
 }
 
@@ -199,6 +215,16 @@ Words modified_context(const Refusal& f) {
 
 Words wrong_argument(const Refusal& f) {
   Words w;
+  const Reg* reg = f.reg();
+  if (reg != nullptr && reg->type == RegType::kMapValue && f.contains("expected=map_ptr")) {
+    const MapSpec& map = f.failure().object.maps[static_cast<std::size_t>(reg->extra)];
+    if ((map.type == MapType::kArrayOfMaps || map.type == MapType::kHashOfMaps) && !map.inner) {
+      w.reason = fmt::format("The object does not say what the maps in '{}' look like, so {} is not known to be one.", map.name,
+                             f.reg_name());
+      w.suggestion = "declare them in the map's definition: __array(values, struct { ... })";
+      return w;
+    }
+  }
   const std::size_t expected = f.failure().message.find("expected=");
   const std::string_view wanted =
       expected == std::string_view::npos ? "something else" : f.failure().message.substr(expected + 9);
@@ -254,9 +280,25 @@ Words broken_shape(const Refusal&) {
           "end every function with exit or a jump, and jump only within the function; recompile the object", {}};
 }
 
+Words kernel_variable(const Refusal&) {
+  return {"The running kernel does not give the address of this variable or function (extern with __ksym): it is built without the names of its variables, or has none of that name.",
+          "read what is needed with a helper or kernel function, or through a pointer that the program is given", {}};
+}
+
 Words unknown_function(const Refusal& f) {
   return {fmt::format("{} does not exist here, or not for this program type.", f.helper()),
           "call a function that this program type has, or change the program's section", {}};
+}
+
+Words no_counterpart(const Refusal&) {
+  return {"The source uses a field or type of the kernel here that the kernel's BTF does not have, so no offset could be put in (CO-RE).",
+          "do so only where bpf_core_field_exists() or bpf_core_type_exists() says that it is there; or name the kernel's BTF with --btf",
+          {}};
+}
+
+Words nameless_type(const Refusal&) {
+  return {"What type the program is of is not known: the section's name is none of those that say it.",
+          "rename the section as libbpf has it (SEC(\"xdp\"), SEC(\"tc\"), SEC(\"socket\") and so on), or say --type", {}};
 }
 
 Words unknown_type(const Refusal&) {
@@ -339,8 +381,12 @@ constexpr Row kRows[] = {
     {"jump out of range", broken_shape},
     {"last insn is not", broken_shape},
     {"GPL", no_licence},
+    {"failed to find the address", kernel_variable},
     {"cannot use helper", unknown_function},
     {"unknown func", unknown_function},
+    {"invalid zero-sized read", may_be_nothing},
+    {"invalid func unknown#195896080", no_counterpart},  // what stands in for such an instruction
+    {"missing BPF prog type", nameless_type},
     {"program type ", unknown_type},
     {"is not supported", unknown_function},
     {"cannot pass map_type", wrong_map},

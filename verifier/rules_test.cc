@@ -74,6 +74,27 @@ TEST(RulesExplained, ATypeThatIsNotThere) {
   EXPECT_NE(result.explanation.reason.find("programs of this type"), std::string::npos) << result.explanation.text();
 }
 
+/// No case of a file, since a kernel without BPF among its security modules can't be asked.
+TEST(RulesTraced, AHookMayGiveBackWhatTheOthersGave) {
+  if (!running_kernel_is_known()) {
+    GTEST_SKIP() << "the running kernel has no BTF, or its types are older than those of Linux 6.18";
+  }
+  for (const auto& [code, accepted] : {std::pair{"r0 = *(u64 *)(r1 +8)\nexit\n", true},
+                                       std::pair{"r0 = *(u64 *)(r1 +8)\nr0 += 1\nexit\n", false}}) {
+    Object object = case_object();
+    object.programs = {all_cases()[0].program};
+    Program& program = object.programs[0];
+    program.type = ProgramType::kLsm;
+    program.section = "lsm/file_open";
+    auto insns = assemble(code);
+    ASSERT_TRUE(insns);
+    program.insns = *insns;
+    program.subprograms = {Subprogram{.name = "hook", .start = 0, .end = static_cast<std::uint32_t>(insns->size())}};
+    const VerifyResult result = verify(object, program, {.log_level = 2});
+    EXPECT_EQ(result.accepted, accepted) << result.log;
+  }
+}
+
 TEST(RulesCoverage, ThereAreManyCases) { EXPECT_GE(all_cases().size(), 150u); }
 
 }  // namespace

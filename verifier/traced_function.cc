@@ -13,27 +13,31 @@ namespace {
 
 constexpr u32 kArgumentBytes = 8, kMaxArguments = 12;
 
-/// Tracepoints that may pass NULL, or an error in place of a pointer: the arguments' numbers, as bits.
+/// Tracepoints that may pass NULL: the arguments' numbers, as bits. Linux 6.18 knows more, in modules.
 struct Doubtful {
   std::string_view tracepoint;
-  unsigned null = 0, error = 0;
+  unsigned null = 0;
 };
 constexpr Doubtful kDoubtful[] = {
-    {"sched_pi_setprio", 2},       {"sched_process_wait", 1},    {"sched_stick_numa", 4},
-    {"sched_swap_numa", 4},        {"fib_table_lookup", 4},      {"posix_lock_inode", 2},
-    {"fcntl_setlk", 2},            {"locks_remove_posix", 2},    {"flock_lock_inode", 2},
-    {"break_lease_noblock", 2},    {"break_lease_block", 2},     {"break_lease_unblock", 2},
-    {"generic_delete_lease", 2},   {"time_out_leases", 2},       {"ext4_mballoc_discard", 2},
-    {"ext4_mballoc_free", 2},      {"mm_khugepaged_scan_pmd", 2}, {"mm_collapse_huge_page_isolate", 1},
-    {"mm_khugepaged_scan_file", 2}, {"mm_khugepaged_collapse_file", 2}, {"mm_page_alloc", 1},
-    {"mm_page_pcpu_drain", 1},     {"mm_page_alloc_zone_locked", 1}, {"netfs_failure", 2},
-    {"device_pm_callback_start", 2}, {"qdisc_dequeue", 8},       {"signal_generate", 0, 2},
-    {"signal_deliver", 0, 2},      {"kfree_skb", 8},             {"tcp_send_reset", 3},
-    {"tcp_sendmsg_locked", 4},     {"tmigr_update_events", 1},   {"writeback_dirty_folio", 2},
-    {"folio_wait_writeback", 2},   {"hugetlbfs_alloc_inode", 2}, {"kvm_page_fault_enter", 4},
-    {"neigh_update", 2},           {"wiphy_work_queue", 2},      {"wiphy_work_run", 2},
-    {"wiphy_work_cancel", 2},      {"wiphy_work_flush", 2},      {"nfs4_setup_sequence", 1},
-    {"cfg80211_scan_done", 3},     {"xs_stream_read_data", 1},   {"netfs_folioq", 1},
+    {"sched_pi_setprio", 2}, {"sched_stick_numa", 4}, {"sched_swap_numa", 4}, {"fib_table_lookup", 4},
+    {"posix_lock_inode", 2}, {"fcntl_setlk", 2}, {"locks_remove_posix", 2}, {"flock_lock_inode", 2},
+    {"break_lease_noblock", 2}, {"break_lease_block", 2}, {"break_lease_unblock", 2}, {"generic_delete_lease", 2},
+    {"time_out_leases", 2}, {"ext4_mballoc_discard", 2}, {"ext4_mballoc_free", 2}, {"mm_khugepaged_scan_pmd", 2},
+    {"mm_collapse_huge_page_isolate", 1}, {"mm_khugepaged_scan_file", 2}, {"mm_khugepaged_collapse_file", 2},
+    {"mm_page_alloc", 1}, {"mm_page_pcpu_drain", 1}, {"mm_page_alloc_zone_locked", 1}, {"netfs_failure", 2},
+    {"device_pm_callback_start", 2}, {"qdisc_dequeue", 8}, {"kfree_skb", 8}, {"tcp_send_reset", 3},
+    {"tcp_sendmsg_locked", 4}, {"tmigr_update_events", 1}, {"writeback_dirty_folio", 2}, {"folio_wait_writeback", 2},
+    {"hugetlbfs_alloc_inode", 2}, {"kvm_page_fault_enter", 4}, {"neigh_update", 2}, {"wiphy_work_queue", 2},
+    {"wiphy_work_run", 2}, {"wiphy_work_cancel", 2}, {"wiphy_work_flush", 2}, {"nfs4_setup_sequence", 1},
+    {"cfg80211_scan_done", 3}, {"xs_stream_read_data", 1}, {"netfs_folioq", 1}, {"xfs_defer_create_intent", 1},
+    {"xfs_defer_cancel_list", 1}, {"xfs_defer_pending_finish", 1}, {"xfs_defer_pending_abort", 1},
+    {"xfs_defer_relog_intent", 1}, {"xfs_defer_isolate_paused", 1}, {"xfs_defer_item_pause", 1},
+    {"xfs_defer_item_unpause", 1}, {"xfs_defer_add_item", 1}, {"xfs_defer_cancel_item", 1},
+    {"xfs_defer_finish_item", 1}, {"xfs_inodegc_flush", 1}, {"xfs_inodegc_push", 1}, {"xfs_inodegc_start", 1},
+    {"xfs_inodegc_stop", 1}, {"xfs_inodegc_queue", 1}, {"xfs_inodegc_throttle", 1}, {"xfs_fs_sync_fs", 1},
+    {"xfs_blockgc_start", 1}, {"xfs_blockgc_stop", 1}, {"xfs_blockgc_worker", 1}, {"xfs_blockgc_flush_all", 1},
+    {"xfs_ioc_free_eofblocks", 2}, {"xfs_blockgc_free_space", 2}, {"xfs_map_blocks_found", 16},
+    {"xfs_map_blocks_alloc", 16},
 };
 
 /// Hooks that are called while the object is being made or taken apart.
@@ -174,7 +178,7 @@ std::variant<Reg, std::string> TracedFunction::load(s64 off, u32 bytes) const {
   const u32 declared = argument == count ? kernel_->target(proto_) : kernel_->param(proto_, first_ + argument).type;
   const u32 type = kernel_->strip(declared).value_or(0);
   if (type != 0 && (is_small_int(type) || kernel_->kind(type) == BtfKind::kStruct)) {
-    return Reg::unknown();
+    return argument == count ? result() : Reg::unknown();
   }
   if (type == 0 || kernel_->kind(type) != BtfKind::kPtr) {
     return fmt::format("func '{}' arg{} '{}' has type {}. Only pointer access is allowed", name_, argument,
@@ -198,15 +202,26 @@ std::variant<Reg, std::string> TracedFunction::load(s64 off, u32 bytes) const {
   return reg;
 }
 
-/// Pointers to structs can be followed, those to numbers and to nothing are as good as numbers.
+/// What the function, or the hooks before this one, gave. Of hooks it is in the range that they must keep to.
+Reg TracedFunction::result() const {
+  Reg reg = Reg::unknown();
+  const auto range = attach_ == AttachType::kLsmMac ? return_range() : std::nullopt;
+  if (range) {
+    reg.bounds.w.limit_signed(range->min, range->max);
+    reg.bounds.h.limit_signed(static_cast<s32>(range->min), static_cast<s32>(range->max));
+    reg.bounds.sync();
+  }
+  return reg;
+}
+
+/// Pointers to structs and unions can be followed, those to numbers and to nothing are as good as numbers.
 std::variant<Reg, std::string> TracedFunction::pointer(u32 argument, u32 pointed) const {
   const u32 target = kernel_->strip(pointed).value_or(0);
   if (target == 0 || kernel_->kind(target) == BtfKind::kInt) {
     return Reg::unknown();
   }
-  if (kernel_->kind(target) != BtfKind::kStruct) {
-    return fmt::format("func '{}' arg{} type {} is not a struct", name_, argument,
-                       kernel_->kind(target) == BtfKind::kUnion ? "UNION" : "PTR");
+  if (!kernel_->is_composite(target)) {
+    return fmt::format("func '{}' arg{} type PTR is not a struct", name_, argument);
   }
   Reg reg = Reg::pointer(RegType::kBtf);
   reg.extra = static_cast<s32>(target);
@@ -228,9 +243,6 @@ std::variant<Reg, std::string> TracedFunction::pointer(u32 argument, u32 pointed
   const auto doubt = std::find_if(std::begin(kDoubtful), std::end(kDoubtful),
                                   [this](const Doubtful& d) { return d.tracepoint == name_; });
   if (is_tracepoint && doubt != std::end(kDoubtful)) {
-    if ((doubt->error >> argument & 1) != 0) {
-      return Reg::unknown();
-    }
     reg.maybe_null = reg.maybe_null || (doubt->null >> argument & 1) != 0;
   }
   return reg;

@@ -38,6 +38,7 @@ class TracedFunction {
  private:
   static std::variant<TracedFunction, std::string> implemented(const Program& program, const Btf* kernel);
   std::variant<Reg, std::string> pointer(u32 argument, u32 pointed) const;
+  Reg result() const;
   bool is_small_int(u32 type) const;
 
   const Btf* kernel_ = nullptr;

@@ -193,7 +193,9 @@ VerifyResult Checker::run() {
   const bool licensed = program_.type != ProgramType::kStructOps || is_gpl_compatible(object_.license);
   const bool knows_function = !licensed || !rules_.watches_function || find_traced_function();
   const auto began = std::chrono::steady_clock::now();
-  if (!rules) {
+  if (program_.type == ProgramType::kUnspec) {
+    reject("missing BPF prog type, check ELF section name '{}'", program_.section);
+  } else if (!rules) {
     reject("program type {} is not supported by this verifier", program_type_name(program_.type));
   } else if (!licensed) {
     reject("struct ops programs must have a GPL compatible license");

@@ -65,6 +65,7 @@ Result<Object> load_object(std::span<const std::byte> bytes, const std::string& 
   read_license(state);
   KILN_TRY(elf::read_btf(state));
   KILN_TRY(elf::collect_maps(state));
+  KILN_TRY(elf::apply_settings(state));
   KILN_TRY(elf::collect_code(state));
   KILN_TRY(elf::relocate_core(state));
   KILN_TRY(elf::relocate_code(state));

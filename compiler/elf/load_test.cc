@@ -42,6 +42,60 @@ std::vector<std::string> subprogram_names(const Program& program) {
   return names;
 }
 
+const MapSpec& map_of(const Object& object, std::string_view name) {
+  const auto map = std::find_if(object.maps.begin(), object.maps.end(), [&](const MapSpec& m) { return m.name == name; });
+  EXPECT_NE(map, object.maps.end()) << name;
+  return *map;
+}
+
+TEST(Load, MapsOfRecordsHaveNoValues) {
+  KILN_NEEDS_COMPILED_PROGRAMS();
+  const Object object = load("record_types");
+  EXPECT_EQ(map_of(object, "ring").value_size, 0u);
+  EXPECT_EQ(map_of(object, "events").value_size, 4u);
+}
+
+TEST(Load, WhatTheLoaderSets) {
+  KILN_NEEDS_COMPILED_PROGRAMS();
+  const LoadOptions options{.max_entries = {"sized_later=12"},
+                            .globals = {"port=0x1234", "level = -2", "verbose=true", "seen=18446744073709551615"}};
+  const auto object = load_object_file(compiled("record_types"), options);
+  ASSERT_TRUE(object) << object.error().message;
+  EXPECT_EQ(map_of(*object, "sized_later").max_entries, 12u);
+  const auto btf = Btf::parse(object->btf);
+  ASSERT_TRUE(btf);
+  const auto value = [&](std::string_view map_name, std::string_view name) {
+    const MapSpec& map = map_of(*object, map_name);
+    std::uint64_t got = 0;
+    for (std::uint32_t i = 0; i < btf->vlen(map.btf_value_type); ++i) {
+      if (const auto v = btf->variable(map.btf_value_type, i); btf->name(v.type) == name) {
+        std::memcpy(&got, map.initial.data() + v.offset, v.size);
+      }
+    }
+    return got;
+  };
+  EXPECT_EQ(value("record_t.rodata", "port"), 0x1234u);
+  EXPECT_EQ(value("record_t.rodata", "level"), 0xfeu);
+  EXPECT_EQ(value("record_t.rodata", "verbose"), 1u);
+  EXPECT_EQ(value("record_t.bss", "seen"), ~std::uint64_t{0});
+}
+
+TEST(Load, WhatTheLoaderCanNotSet) {
+  KILN_NEEDS_COMPILED_PROGRAMS();
+  const auto refused = [](const LoadOptions& options) {
+    const auto object = load_object_file(compiled("record_types"), options);
+    EXPECT_FALSE(object);
+    return object ? std::string() : object.error().message;
+  };
+  EXPECT_NE(refused({.max_entries = {"other=1"}}).find("no map 'other'; it has "), std::string::npos);
+  EXPECT_NE(refused({.max_entries = {"ring"}}).find("'ring': the size of a map is set by NAME=VALUE"), std::string::npos);
+  EXPECT_NE(refused({.max_entries = {"ring=-1"}}).find("'-1' is not a number of entries"), std::string::npos);
+  EXPECT_NE(refused({.globals = {"port=65536"}}).find("of 2 bytes without sign: '65536'"), std::string::npos);
+  EXPECT_NE(refused({.globals = {"level=-129"}}).find("'-129' is not a value of it"), std::string::npos);
+  EXPECT_NE(refused({.globals = {"table=1"}}).find("'table' is not a number"), std::string::npos);
+  EXPECT_NE(refused({.globals = {"nothing=1"}}).find("no global variable 'nothing'"), std::string::npos);
+}
+
 TEST(Load, SubprogramsFollowTheirCallers) {
   KILN_NEEDS_COMPILED_PROGRAMS();
   const Object object = load("calls");

@@ -54,6 +54,7 @@ class Definition {
   Result<void> typed(const Btf::Member& member, std::uint32_t& size, std::uint32_t& type);
   Result<void> sized(const Btf::Member& member, std::uint32_t& size);
   Result<void> values(const Btf::Member& member);
+  void forget_record_types();
   Result<void> inner_definition(std::uint32_t type);
 
   const LoadState& state_;
@@ -171,6 +172,16 @@ Result<void> Definition::member(const Btf::Member& member) {
   return error("unknown field '{}'", member.name);
 }
 
+/// Ring buffers and perf events have no values. Programs whose user space is generated from BTF name the type of
+/// their records there all the same.
+void Definition::forget_record_types() {
+  const bool is_ring = spec_.type == MapType::kRingbuf || spec_.type == MapType::kUserRingbuf;
+  if ((is_ring || spec_.type == MapType::kPerfEventArray) && spec_.btf_value_type != 0) {
+    spec_.value_size = is_ring ? 0 : 4;
+    spec_.btf_value_type = 0;
+  }
+}
+
 Result<void> Definition::inner_definition(std::uint32_t type) {
   if (btf_.kind(type) != BtfKind::kStruct) {
     return error("'values' does not say what the inner map is");
@@ -189,6 +200,7 @@ Result<void> Definition::read(std::uint32_t type) {
   if (spec_.type == MapType::kUnspec) {
     return error("it has no type");
   }
+  forget_record_types();
   spec_.lock_offset = spec_.btf_value_type == 0 ? std::nullopt : find_spin_lock(btf_, spec_.btf_value_type);
   if (!values_type_) {
     return {};

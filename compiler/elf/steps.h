@@ -15,6 +15,9 @@ Result<void> read_btf(LoadState& state);
 /// Object::maps: legacy, BTF-defined, global data, .kconfig, then the templates of inner maps.
 Result<void> collect_maps(LoadState& state);
 
+/// LoadOptions::max_entries and globals. \errors kUsage
+Result<void> apply_settings(LoadState& state);
+
 /// Code sections and the functions in them.
 Result<void> collect_code(LoadState& state);
 /// "section 'xdp', instruction 3 (drop.c:12)": where an error in code is.

@@ -91,6 +91,7 @@ class Branches {
  private:
   bool once() {
     bool changed = false;
+    used_outside_.clear();
     if (has_loops(f_)) {
       bound_counters(f_);
     }
@@ -174,6 +175,9 @@ class Branches {
     if (detours.empty()) {
       return false;
     }
+    if (used_outside_.empty()) {
+      find_uses_outside();
+    }
     List<Id> phis = f_.blocks[id].nodes;
     std::erase_if(phis, [this](Id phi) { return f_.is_replaced(phi); });
     List<List<Id>> values;  // by detour and phi
@@ -212,8 +216,38 @@ class Branches {
     return way;
   }
 
+  /// Whether somebody may use the phi who is not in its block and not given it along an edge from there.
+  bool is_used_outside(Id phi) const { return phi >= used_outside_.size() || used_outside_[phi] != 0; }
+  void use_outside(Id id) {
+    if (id < used_outside_.size()) {
+      used_outside_[id] = 1;
+    }
+  }
+  void find_uses_outside() {
+    used_outside_.assign(f_.nodes.size(), 0);
+    const auto use = [this](Id id, BlockId block) { used_outside_[id] |= f_.nodes[id].block != block ? 1 : 0; };
+    for (const BlockId block : f_.order) {
+      for (const Id node : f_.blocks[block].nodes) {
+        if (f_.nodes[node].op == Op::kPhi) {
+          for (std::uint32_t i = 0; i < f_.nodes[node].count; ++i) {
+            use(f_.list(node)[i], f_.blocks[block].preds[i]);
+          }
+        } else {
+          for_operands(f_, node, [&](Id operand) { use(operand, block); });
+        }
+      }
+      for_operands(f_.blocks[block].end, [&](Id operand) { use(operand, block); });
+    }
+  }
+
   /// Uses of the phis that the block no longer dominates.
   void repair(BlockId id, const List<Id>& phis, const List<BlockId>& ways, const List<List<Id>>& values) {
+    for (const List<Id>& row : values) {
+      std::for_each(row.begin(), row.end(), [this](Id value) { use_outside(value); });  // along the new ways
+    }
+    if (std::none_of(phis.begin(), phis.end(), [this](Id phi) { return is_used_outside(phi); })) {
+      return;
+    }
     VariableBuilder variables(f_, static_cast<std::uint32_t>(phis.size()));
     for (std::uint32_t v = 0; v < phis.size(); ++v) {
       variables.write(id, v, phis[v]);
@@ -321,6 +355,7 @@ class Branches {
   static constexpr unsigned kMostThreads = 64;  // each looks at the whole function
   Function& f_;
   unsigned threads_ = 0;
+  List<std::uint8_t> used_outside_;  ///< by node that was there when the round threaded its first jump; what was made since may be. Empty: none yet
 };
 
 }  // namespace

@@ -16,9 +16,12 @@ namespace kiln::ir {
 using Bpf = kiln::Op;
 namespace {
 
-bool is_conditional(Form form) { return form == Form::kJmpImm || form == Form::kJmpReg; }
+constexpr std::int32_t kDynptrData = 203;
+constexpr std::uint32_t kMaxRounds = 8 * 1024 * 1024;  // BPF_MAX_LOOPS: of may_goto, for each run of a function
+
+bool is_conditional(Form form) { return form == Form::kJmpImm || form == Form::kJmpReg || form == Form::kMayGoto; }
 bool ends_block(Form form) {
-  return is_conditional(form) || form == Form::kJa || form == Form::kJa32 || form == Form::kExit;
+  return is_conditional(form) || form == Form::kJa || form == Form::kJa32 || form == Form::kExit || form == Form::kLdPacket;
 }
 std::uint32_t jump_target(const Insn& insn, Form form, std::uint32_t slot) {
   return slot + 1 + static_cast<std::uint32_t>(form == Form::kJa32 ? insn.imm : insn.off);
@@ -47,6 +50,8 @@ Result<Function> Builder::build(std::uint32_t function) {
   for (std::uint32_t slot = 0; slot < program_.insns.size(); ++slot) {
     const InsnInfo* info = reachable(slot) ? find_insn(at(slot)) : nullptr;
     infos_[slot] = info;
+    may_go_round_ |= info != nullptr && info->form == Form::kMayGoto;
+    lends_memory_ |= info != nullptr && (info->op == Bpf::CALL_KFUNC || (info->op == Bpf::CALL_HELPER && at(slot).imm == kDynptrData));
     if (info != nullptr && info->op == Bpf::CALL_LOCAL) {
       ++calls_[static_cast<std::size_t>(&program_.subprogram_of(slot + 1 + static_cast<std::uint32_t>(at(slot).imm)) - program_.subprograms.data())];
     }
@@ -60,6 +65,7 @@ Result<Function> Builder::build(std::uint32_t function) {
   for (unsigned i = 1; i <= 5; ++i) {
     write(i, f_.make({.op = ir::Op::kArgument, .imm = i}));
   }
+  begin_rounds();
   KILN_TRY(build_scope(scope, at_));
   f_.order.resize(f_.blocks.size());
   for (BlockId id = 0; id < f_.blocks.size(); ++id) {
@@ -97,7 +103,7 @@ Builder::NextSlots Builder::next_slots(std::uint32_t slot) const {
   }
   const std::uint32_t target = jump_target(at(slot), info.form, slot);
   const InsnFact& fact = facts_.insns[slot];
-  const bool known = fact.branch_taken != fact.branch_not_taken && passes_.has(Pass::kFacts);
+  const bool known = info.form != Form::kMayGoto && fact.branch_taken != fact.branch_not_taken && passes_.has(Pass::kFacts);
   if (target == next || (known && fact.branch_not_taken) || !reachable(target)) {
     return {{next}, 1};
   }
@@ -276,7 +282,12 @@ Result<void> Builder::build_scope(Scope& scope, BlockId from) {
 Result<void> Builder::fill(Scope& scope, std::uint32_t slot) {
   at_ = scope.blocks[slot - scope.start];
   const std::uint32_t last = block_end(scope, slot);
+  constexpr std::uint32_t kAhead = 3;  // slots; what is known of one takes several lines of the cache
   for (; slot < last || (slot == last && !ends_block(info(slot).form)); slot += at(slot).is_wide() ? 2 : 1) {
+    if (const std::uint32_t soon = slot + kAhead; soon < scope.end) {
+      __builtin_prefetch(&facts_.insns[soon].regs[at(soon).dst % kVariables]);
+      __builtin_prefetch(&facts_.insns[soon].regs[at(soon).src % kVariables]);
+    }
     KILN_TRY(insn(scope, slot));
   }
   return end_block(scope, last);
@@ -284,19 +295,20 @@ Result<void> Builder::fill(Scope& scope, std::uint32_t slot) {
 
 Result<void> Builder::end_block(Scope& scope, std::uint32_t slot) {
   const InsnInfo& info = this->info(slot);
-  Terminator& end = f_.blocks[at_].end;
-  end.slot = slot;
+  f_.blocks[at_].end.slot = slot;
   if (info.form == Form::kExit) {
-    const Id value = reg(scope, 0, slot);
-    if (scope.continuation == kNone) {
-      f_.blocks[at_].end = {.kind = Terminator::kReturn, .a = value, .slot = slot};
-    } else {
-      f_.blocks[at_].end = {.kind = Terminator::kJump, .to = {scope.continuation, kNone}, .slot = slot};
-      scope.returns.emplace_back(at_, value);
-    }
+    leave(scope, reg(scope, 0, slot), slot);
     return {};
   }
   const NextSlots next = next_slots(slot);
+  if (info.form == Form::kLdPacket) {
+    load_packet(scope, next[0], slot);
+    return {};
+  }
+  if (info.form == Form::kMayGoto && next.count == 2) {
+    may_goto(scope, next, slot);
+    return {};
+  }
   Terminator made{.kind = next.count == 2 ? Terminator::kBranch : Terminator::kJump, .slot = slot};
   if (next.count == 2) {
     static constexpr std::pair<std::string_view, Cond> kConds[] = {
@@ -318,6 +330,54 @@ Result<void> Builder::end_block(Scope& scope, std::uint32_t slot) {
     connect(from, made.to[i]);
   }
   return {};
+}
+
+/// The end of the function, from the block at hand.
+void Builder::leave(Scope& scope, Id value, std::uint32_t slot) {
+  if (scope.continuation == kNone) {
+    f_.blocks[at_].end = {.kind = Terminator::kReturn, .a = value, .slot = slot};
+  } else {
+    f_.blocks[at_].end = {.kind = Terminator::kJump, .to = {scope.continuation, kNone}, .slot = slot};
+    scope.returns.emplace_back(at_, value);
+  }
+}
+
+/// A function begins: may_goto has all its rounds.
+void Builder::begin_rounds() {
+  if (may_go_round_) {
+    write(kRounds, f_.constant(kMaxRounds));
+  }
+}
+
+void Builder::may_goto(const Scope& scope, const NextSlots& next, std::uint32_t slot) {
+  const Id left = emit({.op = ir::Op::kAdd, .in = {read(at_, kRounds), f_.constant(~std::uint64_t{0}), kNone}, .slot = slot});
+  write(kRounds, left);
+  const BlockId from = at_, out = scope.blocks[next[0] - scope.start], on = scope.blocks[next[1] - scope.start];
+  f_.blocks[from].end = {.kind = Terminator::kBranch, .cond = Cond::kSlt, .bits = 64, .a = left, .b = f_.constant(0), .to = {out, on}, .slot = slot};
+  connect(from, out);
+  connect(from, on);
+}
+
+/// LD_ABS, LD_IND: where there are no such bytes, the function returns 0.
+void Builder::load_packet(Scope& scope, std::uint32_t next, std::uint32_t slot) {
+  const Insn& i = at(slot);
+  const Bpf op = info(slot).op;
+  const bool indirect = op == Bpf::LD_INDB || op == Bpf::LD_INDH || op == Bpf::LD_INDW;
+  Id offset = f_.constant(static_cast<std::uint64_t>(std::int64_t{i.imm}));
+  if (indirect) {
+    offset = emit({.op = ir::Op::kAdd, .in = {reg(scope, i.src, slot), offset, kNone}, .slot = slot});
+  }
+  const std::array<Id, 3> arguments = {reg(scope, 6, slot), offset, f_.constant(access_bytes(i.opcode))};
+  const Id value = emit({.op = ir::Op::kLoadPacket, .list = f_.add_list(arguments), .count = 3, .slot = slot});
+  write(0, value);
+  const BlockId from = at_, on = scope.blocks[next - scope.start], none = new_block(~std::uint64_t{0});
+  expected_[none] = 1;
+  f_.blocks[from].end = {.kind = Terminator::kBranch, .cond = Cond::kEq, .bits = 64, .a = value, .b = f_.constant(~std::uint64_t{0}), .to = {none, on}, .slot = slot};
+  connect(from, none);
+  at_ = none;
+  leave(scope, f_.constant(0), slot);
+  at_ = from;
+  connect(from, on);
 }
 
 }  // namespace kiln::ir

@@ -20,7 +20,8 @@ class Builder {
 
  private:
   static constexpr Id kBusy = kNone - 1;      // defs_: what it is depends on what is being found out
-  static constexpr unsigned kVariables = 10;  // R0..R9; R10 is a constant of the scope
+  static constexpr unsigned kVariables = 11;  // R0..R9, and how often may_goto may still go on; R10 is a constant of the scope
+  static constexpr unsigned kRounds = 10;
 
   /// A function being built: the one asked for, or one that is inlined.
   struct Scope {
@@ -54,6 +55,10 @@ class Builder {
   Result<void> build_scope(Scope& scope, BlockId from);
   Result<void> fill(Scope& scope, std::uint32_t slot);
   Result<void> end_block(Scope& scope, std::uint32_t slot);
+  void begin_rounds();
+  void leave(Scope& scope, Id value, std::uint32_t slot);
+  void may_goto(const Scope& scope, const NextSlots& next, std::uint32_t slot);
+  void load_packet(Scope& scope, std::uint32_t next, std::uint32_t slot);
 
   // Registers (build.cc).
   Id read(BlockId block, unsigned variable);
@@ -73,6 +78,8 @@ class Builder {
   void atomic(const Scope& scope, std::uint32_t slot);
   Result<void> wide(const Scope& scope, const InsnInfo& info, std::uint32_t slot);
   Result<void> call(Scope& scope, const InsnInfo& info, std::uint32_t slot);
+  void call_kernel(const Scope& scope, std::uint32_t slot);
+  Id callee_frame(const Scope& scope, std::uint32_t slot);
   Result<void> call_local(Scope& scope, std::uint32_t slot);
   bool inlinable(const Scope& scope, std::uint32_t callee) const;
   Result<void> inline_call(Scope& scope, std::uint32_t slot, std::uint32_t callee);
@@ -95,6 +102,8 @@ class Builder {
   List<std::uint64_t> keys_;
   List<std::uint32_t> calls_;  ///< by function: how many calls of it there are
   std::uint32_t inlined_ = 0;         ///< slots so far
+  bool may_go_round_ = false;         ///< the program has may_goto
+  bool lends_memory_ = false;         ///< some call may return a pointer into memory that the program has other pointers to
   BlockId at_ = 0;                    ///< where nodes go now
 };
 

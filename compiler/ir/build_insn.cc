@@ -57,6 +57,8 @@ Result<void> Builder::insn(Scope& scope, std::uint32_t slot) {
     case Form::kLoad:
     case Form::kStoreImm:
     case Form::kStoreReg:
+    case Form::kLoadAcquire:
+    case Form::kStoreRelease:
       load_store(scope, *info, slot);
       return {};
     case Form::kAtomic:
@@ -155,17 +157,20 @@ void Builder::load_store(const Scope& scope, const InsnInfo& info, std::uint32_t
             .region = facts_.insns[slot].memory,
             .imm = i.off,
             .slot = slot};
-  if (info.form == Form::kLoad) {
+  if (lends_memory_ && has(node.region, ValueKind::kOther)) {
+    node.region = 0;
+  }
+  if (info.form == Form::kLoad || info.form == Form::kLoadAcquire) {
+    node.op = info.form == Form::kLoad ? ir::Op::kLoad : ir::Op::kLoadAcquire;
     node.in[0] = reg(scope, i.src, slot);
     node.is_signed = info.op == Bpf::LDXSB || info.op == Bpf::LDXSH || info.op == Bpf::LDXSW;
     write(i.dst, emit(node));
     return;
   }
-  node.op = ir::Op::kStore;
-  f_.context_changes |= has(node.region, ValueKind::kContext);
+  node.op = info.form == Form::kStoreRelease ? ir::Op::kStoreRelease : ir::Op::kStore;
+  f_.context_changes |= has(facts_.insns[slot].memory, ValueKind::kContext);
   node.in[0] = reg(scope, i.dst, slot);
-  node.in[2] = info.form == Form::kStoreReg ? reg(scope, i.src, slot)
-                                            : f_.constant(static_cast<std::uint64_t>(std::int64_t{i.imm}));
+  node.in[2] = info.form == Form::kStoreImm ? f_.constant(static_cast<std::uint64_t>(std::int64_t{i.imm})) : reg(scope, i.src, slot);
   emit(node);
 }
 
@@ -218,13 +223,20 @@ Result<void> Builder::call(Scope& scope, const InsnInfo& info, std::uint32_t slo
   if (info.op == Bpf::CALL_LOCAL) {
     return call_local(scope, slot);
   }
+  if (info.op == Bpf::CALL_KFUNC) {
+    call_kernel(scope, slot);
+    return {};
+  }
   const HelperInfo* helper = find_helper(static_cast<std::uint32_t>(at(slot).imm));
   if (info.op != Bpf::CALL_HELPER || helper == nullptr) {
-    return refuse(slot, "kernel function");
+    return refuse(slot, info.name);
   }
   List<Id> arguments;
   for (unsigned i = 0; i < helper->args.size() && helper->args[i] != HelperArg::kNone; ++i) {
     arguments.push_back(reg(scope, i + 1, slot));
+  }
+  if (helper->has(kCallsBack)) {
+    arguments.push_back(callee_frame(scope, slot));
   }
   const auto list = f_.add_list(arguments);
   const bool tail = helper->number == kTailCallHelper;
@@ -234,6 +246,21 @@ Result<void> Builder::call(Scope& scope, const InsnInfo& info, std::uint32_t slo
                  .count = static_cast<std::uint32_t>(arguments.size()),
                  .slot = slot}));
   return {};
+}
+
+/// Its arguments are the registers that it is known to read.
+void Builder::call_kernel(const Scope& scope, std::uint32_t slot) {
+  List<Id> arguments;
+  for (unsigned i = 1; i <= 5 && !has(facts_.insns[slot].regs[i].kinds, ValueKind::kUninit); ++i) {
+    arguments.push_back(reg(scope, i, slot));
+  }
+  const auto list = f_.add_list(arguments);
+  write(0, emit({.op = ir::Op::kCallKernel, .list = list, .count = static_cast<std::uint32_t>(arguments.size()), .slot = slot}));
+}
+
+/// R10 of a function that is called from the scope.
+Id Builder::callee_frame(const Scope& scope, std::uint32_t slot) {
+  return emit({.op = ir::Op::kAdd, .in = {scope.frame, f_.constant(0 - std::uint64_t{frame_bytes_[scope.number]}), kNone}, .slot = slot});
 }
 
 bool Builder::inlinable(const Scope& scope, std::uint32_t callee) const {
@@ -268,8 +295,7 @@ Result<void> Builder::call_local(Scope& scope, std::uint32_t slot) {
   for (unsigned i = 1; i <= 5; ++i) {
     arguments.push_back(read(at_, i));
   }
-  const Id down = f_.constant(0 - std::uint64_t{frame_bytes_[scope.number]});
-  arguments.push_back(emit({.op = ir::Op::kAdd, .in = {scope.frame, down, kNone}, .slot = slot}));
+  arguments.push_back(callee_frame(scope, slot));
   const auto list = f_.add_list(arguments);
   write(0, emit({.op = ir::Op::kCallLocal, .imm = callee, .list = list, .count = 6, .slot = slot}));
   return {};
@@ -279,14 +305,15 @@ Result<void> Builder::inline_call(Scope& scope, std::uint32_t slot, std::uint32_
   const Subprogram& sub = program_.subprograms[callee];
   inlined_ += sub.end - sub.start;
   std::array<Id, kVariables> before;
-  for (unsigned i = 1; i < kVariables; ++i) {
+  before[kRounds] = may_go_round_ ? read(at_, kRounds) : kNone;
+  for (unsigned i = 1; i < kRounds; ++i) {
     before[i] = read(at_, i);
   }
   const std::uint64_t key = scope.key + (slot - scope.start + 1) * scope.step;
   Scope inner{.number = callee, .start = sub.start, .end = sub.end, .key = key, .step = scope.step >> 20, .depth = scope.depth + 1};
-  const Id down = f_.constant(0 - std::uint64_t{frame_bytes_[scope.number]});
-  inner.frame = emit({.op = ir::Op::kAdd, .in = {scope.frame, down, kNone}, .slot = slot});
+  inner.frame = callee_frame(scope, slot);
   inner.continuation = new_block(key + scope.step - 1);
+  begin_rounds();
   // A block of its own, so that the arguments are what its registers start with.
   KILN_TRY(build_scope(inner, at_));
   at_ = inner.continuation;

@@ -127,7 +127,7 @@ u64 maybe_bits(const Function& f, Id id) {
     }
   } else if (n.op == Op::kLoad) {
     maybe = n.is_signed ? ~u64{0} : low_bytes(~u64{0}, n.size);
-  } else if (n.op == Op::kAtomic || n.op == Op::kCmpxchg) {
+  } else if (n.op == Op::kAtomic || n.op == Op::kCmpxchg || n.op == Op::kLoadAcquire) {
     maybe = low_bytes(~u64{0}, n.size);
   } else if (n.op == Op::kZext) {
     maybe = low_bytes(f.nodes[n.in[0]].maybe, n.size);

@@ -34,7 +34,9 @@ std::optional<std::int64_t> frame_offset(const Function& f, Id id) {
   return std::nullopt;
 }
 
-bool is_access(Op op) { return op == Op::kLoad || op == Op::kStore || op == Op::kAtomic || op == Op::kCmpxchg; }
+bool is_access(Op op) {
+  return op == Op::kLoad || op == Op::kStore || op == Op::kAtomic || op == Op::kCmpxchg || op == Op::kLoadAcquire || op == Op::kStoreRelease;
+}
 
 Access access_of(const Function& f, Id id) {
   const Node& n = f.nodes[id];
@@ -100,7 +102,6 @@ class Forwarding {
         known_ = {};
       }
     }
-    f_.sweep();
   }
 
  private:
@@ -122,10 +123,10 @@ class Forwarding {
       const Access access = access_of(f_, id);
       std::erase_if(known_, [&](const Known& k) { return may_alias(k.access, access); });
       remember({.access = access, .value = n.in[2]});
-    } else if (is_access(n.op)) {
+    } else if (is_access(n.op) && !is_barrier(n.op)) {
       const Access access = access_of(f_, id);
       std::erase_if(known_, [&](const Known& k) { return may_alias(k.access, access); });
-    } else if (is_call(n.op)) {
+    } else if (is_barrier(n.op)) {
       std::erase_if(known_, [&](const Known& k) { return f_.context_changes || !only(k.access.region, ValueKind::kContext); });
     }
   }

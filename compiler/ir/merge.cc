@@ -39,7 +39,7 @@ class Merger {
       block_ = block;
       number();
       for (const Id id : f_.blocks[block].nodes) {  // made nodes wait for rebuild()
-        if (is_or(id) && !part_of_tree(id)) {
+        if (is_or(id) && may_have_loads(id) && !part_of_tree(id)) {
           merge_tree(id);
         }
       }
@@ -193,7 +193,7 @@ class Merger {
     for (std::size_t i = first + 1; i < last; ++i) {
       const Id id = f_.blocks[block_].nodes[i];
       const Op op = node(id).op;
-      if (is_call(op)) {
+      if (is_barrier(op)) {
         return kNone;
       }
       if (!is_access(op) || op == Op::kLoad) {
@@ -215,6 +215,18 @@ class Merger {
     const Id id = make(wide);
     put_after(last_, id);
     return id;
+  }
+
+  /// Whether a tree can have two leaves that are loads.
+  bool may_have_loads(Id root) const {
+    bool deep = false, both = true;
+    for (unsigned i = 0; i < 2; ++i) {
+      const Id in = node(root).in[i];
+      const bool inside = once(in) && node(in).block == block_;
+      deep |= inside && node(in).op == node(root).op && node(in).bits == node(root).bits;
+      both &= inside;
+    }
+    return deep || both;
   }
 
   void merge_tree(Id root) {
@@ -279,7 +291,7 @@ class Merger {
     pending_.clear();
     for (const Id id : f_.blocks[block_].nodes) {
       const Op op = node(id).op;
-      if (is_call(op)) {
+      if (is_barrier(op)) {
         flush();
       } else if (is_access(op)) {
         const Access access = access_of(f_, id);

@@ -109,7 +109,7 @@ class StackPromotion {
       if (!offset) {
         return;
       }
-      const bool address = (n.op == Op::kAtomic || n.op == Op::kCmpxchg) && operand == n.in[0];
+      const bool address = is_access(n.op) && n.op != Op::kLoad && n.op != Op::kStore && operand == n.in[0];
       address ? escape(*offset + n.imm, *offset + n.imm + n.size) : escape_all();
     });
   }
@@ -120,9 +120,9 @@ class StackPromotion {
     if (!offset) {
       return;
     }
-    if (n.op == Op::kCallLocal) {
+    if (n.op == Op::kCallLocal || (n.op == Op::kCall && calls_back(n))) {
       // The callee's own frame lies below ours. Any other pointer lets it reach everything.
-      i == 5 ? escape(-kBytes, *offset) : escape_all();
+      i + 1 == n.count ? escape(-kBytes, *offset) : escape_all();
       return;
     }
     const std::int64_t bytes = argument_bytes(n, i);
@@ -133,8 +133,16 @@ class StackPromotion {
     }
   }
 
+  static bool calls_back(const Node& n) {
+    const HelperInfo* helper = find_helper(static_cast<std::uint32_t>(n.imm));
+    return helper != nullptr && helper->has(kCallsBack);
+  }
+
   /// How many bytes a helper reads from an argument; kBytes: who knows, and it may write.
   std::int64_t argument_bytes(const Node& n, std::uint32_t i) const {
+    if (n.op != Op::kCall && n.op != Op::kTailCall) {
+      return kBytes;
+    }
     const HelperInfo* helper = find_helper(static_cast<std::uint32_t>(n.imm));
     const Node& first = f_.nodes[f_.operands[n.list]];
     const bool map_known = first.op == Op::kMapHandle && static_cast<std::size_t>(first.imm) < f_.maps.size();

@@ -20,7 +20,7 @@ constexpr std::uint64_t kMostRounds = 1u << 16;
 constexpr std::size_t kMostGrowth = 2048;   // nodes that are made per function
 
 /// Whether the copies of a node are worth having beside each other.
-bool can_copy(Op op) { return !is_call(op) && op != Op::kAtomic && op != Op::kCmpxchg; }
+bool can_copy(Op op) { return !is_barrier(op) && op != Op::kAtomic && op != Op::kCmpxchg; }
 
 class Unroller {
  public:

@@ -163,7 +163,7 @@ Result<BenchResult> bench_one(const BenchCase& c, const BenchOptions& options) {
   if (!frames) {
     return frames.error();
   }
-  auto prepared = prepare(c.object, c.entry.empty() ? options.object.program : c.entry, {.btf_path = options.object.btf});
+  auto prepared = prepare(c.object, c.entry.empty() ? options.object.program : c.entry, options.object.load());
   if (!prepared) {
     return prepared.error();
   }

@@ -2,6 +2,7 @@
 #include "bench_tables.h"
 
 #include <cmath>
+#include <optional>
 
 #include <fmt/format.h>
 

@@ -49,6 +49,10 @@ void add_object_options(CLI::App& verb, ObjectOptions& options, bool object_requ
   object->required(object_required);
   verb.add_option("--prog", options.program, "program, where the object has several");
   verb.add_option("--btf", options.btf, "BTF that CO-RE relocates against (default: the running kernel's)");
+  verb.add_option("--max-entries", options.max_entries, "MAP=N: what the program's loader sets before loading; may be repeated")
+      ->allow_extra_args(false);
+  verb.add_option("-G,--set-global-vars", options.globals, "VAR=VALUE, likewise: a global variable that is a number")
+      ->allow_extra_args(false);
   verb.add_flag("--json", options.json, "JSON on standard output");
 }
 

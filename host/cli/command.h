@@ -12,6 +12,7 @@
 
 #include <kiln/compare.h>
 #include <kiln/environment_file.h>
+#include <kiln/load.h>
 #include <kiln/result.h>
 
 namespace kiln::cli {
@@ -22,12 +23,16 @@ enum ExitStatus { kDone = 0, kDiffers = 1, kUsageError = 2, kInputError = 3, kBu
 /// Prints "kiln: message" on standard error and gives the exit status of the error's kind.
 int fail(const Error& error);
 
-/// OBJ, --prog, --btf, --json.
+/// OBJ, --prog, --btf, --max-entries, --set-global-vars, --json.
 struct ObjectOptions {
   std::string object;
   std::string program;
   std::string btf;
+  std::vector<std::string> max_entries;
+  std::vector<std::string> globals;
   bool json = false;
+
+  LoadOptions load() const { return {.btf_path = btf, .max_entries = max_entries, .globals = globals}; }
 };
 void add_object_options(CLI::App& verb, ObjectOptions& options, bool object_required = true);
 

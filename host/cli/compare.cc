@@ -125,7 +125,7 @@ void measure_speeds(const Prepared& prepared, const CompareOptions& options,
 }
 
 int compare(const CompareOptions& options) {
-  auto prepared = prepare(options.object.object, options.object.program, {.btf_path = options.object.btf});
+  auto prepared = prepare(options.object.object, options.object.program, options.object.load());
   if (!prepared) {
     return fail(prepared.error());
   }

@@ -24,7 +24,7 @@ struct DisasmOptions {
 };
 
 Result<std::string> text_of(const DisasmOptions& options) {
-  const LoadOptions load_options{.btf_path = options.object.btf};
+  const LoadOptions load_options = options.object.load();
   if (!options.jit && !options.core && !options.ir) {
     auto object = load_object_file(options.object.object, load_options);
     if (!object) {

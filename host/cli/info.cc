@@ -127,7 +127,7 @@ void print_program(const Program& program, const std::vector<EngineAnswer>& answ
 }
 
 int info(const ObjectOptions& options) {
-  const LoadOptions load_options{.btf_path = options.btf};
+  const LoadOptions load_options = options.load();
   auto object = load_object_file(options.object, load_options);
   if (!object) {
     return fail(object.error());

@@ -128,7 +128,7 @@ Result<void> keep_maps(const RunOptions& options, Engine& engine, std::span<cons
 }
 
 int run(const RunOptions& options) {
-  auto prepared = prepare(options.object.object, options.object.program, {.btf_path = options.object.btf});
+  auto prepared = prepare(options.object.object, options.object.program, options.object.load());
   if (!prepared) {
     return fail(prepared.error());
   }

@@ -73,7 +73,7 @@ struct Tally {
 /// Every chosen program of one object, each handed to `report` as soon as it is done.
 template <typename Report>
 Result<void> verify_object(const std::string& path, const VerifyCliOptions& options, Tally& tally, Report report) {
-  auto object = load_object_file(path, {.btf_path = options.object.btf});
+  auto object = load_object_file(path, options.object.load());
   if (!object) {
     return object.error();
   }

@@ -7,10 +7,11 @@
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <fstream>
+#include <optional>
+#include <span>
 
 #include <fmt/format.h>
 

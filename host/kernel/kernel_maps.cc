@@ -118,7 +118,9 @@ Result<void> KernelMaps::create_one(std::size_t map, int btf) {
     fd = make();
   }
   if (!fd) {
-    return error(map, "the kernel does not make it", errno);
+    const int code = errno;
+    return error(map, spec.max_entries == 0 ? "the kernel does not make it with max_entries 0; if its loader sets it, so does --max-entries"
+                                            : "the kernel does not make it", code);
   }
   fds_[map] = fd.get();
   owned_[map] = std::move(fd);

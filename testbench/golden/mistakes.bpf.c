@@ -126,4 +126,34 @@ int wrong_argument(struct xdp_md* ctx) {
   return bpf_xdp_adjust_tail((void*)&counters, (int)ctx->rx_queue_index) == 0 ? XDP_PASS : XDP_DROP;
 }
 
+SEC("xdp")
+int tested_elsewhere(struct xdp_md* ctx) {
+  volatile __u8* data = PACKET(ctx->data);
+  volatile __u8* option = 0;
+  if (data + 20 > (__u8*)PACKET(ctx->data_end)) {
+    return XDP_DROP;
+  }
+  if (data[0] == 4) {
+    option = data + 19;
+  }
+  return data[0] == 4 && option[0] == 1 ? XDP_PASS : XDP_DROP;
+}
+
+SEC("xdp")
+int remainder_as_index(struct xdp_md* ctx) {
+  __u32 key = 0;
+  __u64* values = bpf_map_lookup_elem(&counters, &key);
+  if (values) {
+    values[ctx->rx_queue_index % 9]++;
+  }
+  return XDP_PASS;
+}
+
+SEC("xdp")
+int maybe_empty(struct xdp_md* ctx) {
+  __u8 bytes[64] = {0};
+  bpf_xdp_load_bytes(ctx, 0, bytes, ctx->rx_queue_index & 63);
+  return bytes[0] == 1 ? XDP_PASS : XDP_DROP;
+}
+
 LICENSE("Apache-2.0");

@@ -45,6 +45,16 @@ TEST(ProgramTypes, ClassifierOnEveryEngine) {
   expect_agreement(**prepared, frames, "kernel");
 }
 
+TEST(ProgramTypes, LoadsFromHeadersOnEveryEngine) {
+  for (const char* program : {"filter_headers", "class_headers", "behind_the_end", "before_all_headers", "no_special_values"}) {
+    auto prepared = prepare(object_path("header_loads"), program, {});
+    ASSERT_TRUE(prepared) << prepared.error().message;
+    const std::vector<Frame> frames = frames_of("real");
+    expect_agreement(**prepared, frames, "jit");
+    expect_agreement(**prepared, frames, "kernel");
+  }
+}
+
 TEST(ProgramTypes, ClassifierRecords) {
   auto prepared = prepare(object_path("classifier"), "", {});
   ASSERT_TRUE(prepared) << prepared.error().message;

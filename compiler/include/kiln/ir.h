@@ -41,7 +41,11 @@ constexpr bool is_pure(Op op) {
 }
 
 /// Whether code of others runs: helpers, functions, programs.
-constexpr bool is_call(Op op) { return op == Op::kCall || op == Op::kCallLocal || op == Op::kTailCall; }
+constexpr bool is_call(Op op) {
+  return op == Op::kCall || op == Op::kCallKernel || op == Op::kLoadPacket || op == Op::kCallLocal || op == Op::kTailCall;
+}
+/// Whether accesses of memory stay on the side of it on which they are.
+constexpr bool is_barrier(Op op) { return is_call(op) || op == Op::kLoadAcquire || op == Op::kStoreRelease; }
 
 enum class Cond : std::uint8_t { kEq, kNe, kUgt, kUge, kUlt, kUle, kSgt, kSge, kSlt, kSle, kSet, kNotSet };
 Cond negated(Cond cond);

@@ -60,7 +60,7 @@ bool branches(Function& f);                         ///< kBranches; true if some
 bool narrow(Function& f);                           ///< kNarrow; true if something changed
 void eliminate_common(Function& f);                 ///< kCse
 void promote_stack(Function& f);                    ///< kStack
-void forward_memory(Function& f);                   ///< kLoads
+void forward_memory(Function& f);                   ///< kLoads; leaves operands to be resolved
 bool merge_memory(Function& f);                     ///< kMerge; true if something changed
 bool unroll(Function& f);                           ///< kUnroll; true if something changed
 bool reduce_strength(Function& f);                  ///< kStrength; true if something changed

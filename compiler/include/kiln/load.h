@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <kiln/program.h>
 
@@ -15,7 +16,11 @@ namespace kiln {
 struct LoadOptions {
   /// BTF that CO-RE relocates against, and that names kernel functions; empty: /sys/kernel/btf/vmlinux if needed,
   /// with_kernel_functions() where it lacks one
-  std::string btf_path;
+  std::string btf_path{};
+  /// What the program's own loader would set before it loads the object, as NAME=VALUE: sizes of maps, and values of
+  /// global variables that are numbers.
+  std::vector<std::string> max_entries{};
+  std::vector<std::string> globals{};
 };
 
 /// The types of a kernel, from a file of raw BTF or an ELF file with it; empty: those of the running kernel,
@@ -27,7 +32,7 @@ Result<std::shared_ptr<const Btf>> kernel_btf(const std::string& path = "");
 std::shared_ptr<const Btf> with_kernel_functions(std::shared_ptr<const Btf> types);
 
 /// \errors kInput, one sentence: not an ELF, not BPF, truncated, a section or relocation that makes
-///         no sense, an unknown map type, CO-RE without BTF. Hostile bytes never crash it.
+///         no sense, an unknown map type, CO-RE without BTF; kUsage: what is to be set is not there. Hostile bytes never crash it.
 Result<Object> load_object(std::span<const std::byte> elf, const std::string& path, const LoadOptions& options);
 /// Reads the file first ("-": standard input).
 Result<Object> load_object_file(const std::string& path, const LoadOptions& options);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "stack_liveness.h"
 
+#include <bit>
+
 namespace kiln::verifier {
 
 u32 StackLiveness::create(u32 parent, u32 callsite, u32 depth, u32 subprogram) {
@@ -36,12 +38,15 @@ u32 StackLiveness::child(u32 parent, u32 callsite, u32 subprogram) {
   return made;
 }
 
+/// To be changed.
 StackLiveness::Effects& StackLiveness::effects(Instance& instance, u32 insn, u32 frame) {
-  std::vector<Effects>& all = instance.frames[frame];
+  FrameEffects& all = instance.frames[frame];
   if (all.empty()) {
-    all.resize(instance.stored.size());
+    all.at.resize(instance.stored.size());
+    all.dirty.resize((instance.stored.size() + 63) / 64);
   }
-  return all[insn - instance.start];
+  all.touch(insn - instance.start);
+  return all.at[insn - instance.start];
 }
 
 void StackLiveness::make_stale(u32 index) {
@@ -77,10 +82,11 @@ void StackLiveness::write(u32 index, u32 insn, u32 frame, u64 slots) {
     if (instance.frames[f].empty()) {
       continue;
     }
-    Effects& e = instance.frames[f][insn - instance.start];
+    Effects& e = instance.frames[f].at[insn - instance.start];
     const u64 both = f == frame ? e.writes & slots : 0;
     if (both != e.writes) {
       e.writes = both;
+      instance.frames[f].touch(insn - instance.start);
       make_stale(index);
     }
   }
@@ -91,23 +97,57 @@ void StackLiveness::add_calls(Instance& instance, u32 frame) {
   for (const u32 i : instance.children) {
     const Instance& callee = instances_[i];
     if (!callee.frames[frame].empty()) {
-      effects(instance, callee.callsite, frame).reads |= callee.frames[frame][0].live;
+      effects(instance, callee.callsite, frame).reads |= callee.frames[frame].at[0].live;
     }
   }
 }
 
-bool StackLiveness::update(Instance& instance, u32 frame) {
-  std::vector<Effects>& all = instance.frames[frame];
-  bool changed = false;
-  for (u32 k = static_cast<u32>(all.size()); k-- > 0;) {
-    u64 after = 0;
-    const Successors next = successors(structure_, program_, instance.start + k);
-    for (unsigned i = 0; i < next.count; ++i) {
-      after |= all[next.at[i] - instance.start].live;
+void StackLiveness::find_neighbours() {
+  const u32 size = static_cast<u32>(program_.insns.size());
+  next_.resize(size);
+  before_at_.assign(size + 1, 0);
+  for (u32 at = 0; at < size; ++at) {
+    next_[at] = successors(structure_, program_, at);
+    for (unsigned i = 0; i < next_[at].count; ++i) {
+      ++before_at_[next_[at].at[i] + 1];
     }
-    const u64 before = (after & ~all[k].writes) | all[k].reads;
-    changed |= before != all[k].live;
-    all[k].live = before;
+  }
+  for (u32 at = 0; at < size; ++at) {
+    before_at_[at + 1] += before_at_[at];
+  }
+  before_.resize(before_at_[size]);
+  std::vector<u32> filled = before_at_;
+  for (u32 at = 0; at < size; ++at) {
+    for (unsigned i = 0; i < next_[at].count; ++i) {
+      before_[filled[next_[at].at[i]]++] = at;
+    }
+  }
+}
+
+/// Once backwards over the text, where something has changed. What a jump backwards changes waits for the next time.
+bool StackLiveness::update(Instance& instance, u32 frame) {
+  FrameEffects& all = instance.frames[frame];
+  bool changed = false;
+  for (std::size_t word = all.dirty.size(); word-- > 0;) {
+    for (u64 below = ~u64{0}; (all.dirty[word] & below) != 0;) {
+      const u32 bit = 63 - static_cast<u32>(std::countl_zero(all.dirty[word] & below));
+      all.dirty[word] &= ~(u64{1} << bit);
+      below = (u64{1} << bit) - 1;
+      const u32 k = static_cast<u32>(word) * 64 + bit, at = instance.start + k;
+      u64 after = 0;
+      for (unsigned i = 0; i < next_[at].count; ++i) {
+        after |= all.at[next_[at].at[i] - instance.start].live;
+      }
+      const u64 live = (after & ~all.at[k].writes) | all.at[k].reads;
+      if (live == all.at[k].live) {
+        continue;
+      }
+      changed = true;
+      all.at[k].live = live;
+      for (u32 i = before_at_[at]; i < before_at_[at + 1]; ++i) {
+        all.touch(before_[i] - instance.start);
+      }
+    }
   }
   return changed;
 }
@@ -119,6 +159,9 @@ void StackLiveness::refresh(u32 index) {
     if (instances_[callee].stale) {
       refresh(callee);
     }
+  }
+  if (next_.empty()) {
+    find_neighbours();
   }
   Instance& instance = instances_[index];
   for (u32 frame = 0; frame <= instance.depth; ++frame) {
@@ -137,7 +180,7 @@ u64 StackLiveness::live_before(u32 index, u32 insn, u32 frame) {
     refresh(index);
   }
   const Instance& instance = instances_[index];
-  return instance.frames[frame].empty() ? 0 : instance.frames[frame][insn - instance.start].live;
+  return instance.frames[frame].empty() ? 0 : instance.frames[frame].at[insn - instance.start].live;
 }
 
 }  // namespace kiln::verifier

@@ -20,7 +20,7 @@ namespace kiln::verifier {
 class StackLiveness {
  public:
   StackLiveness(const Program& program, const Structure& structure)
-      : program_(program), structure_(structure) {}
+      : program_(program), structure_(structure) {}  // `structure` may still be empty
 
   /// The instance of a subprogram entered at depth 0.
   u32 root(u32 subprogram);
@@ -39,6 +39,14 @@ class StackLiveness {
   struct Effects {
     u64 reads = 0, writes = 0, live = 0;
   };
+  /// What is known of one frame, by instruction; `dirty`: `live` may not follow from the rest any more.
+  struct FrameEffects {
+    std::vector<Effects> at;
+    std::vector<u64> dirty;  ///< a bit an instruction
+
+    bool empty() const { return at.empty(); }
+    void touch(u32 k) { dirty[k / 64] |= u64{1} << (k % 64); }
+  };
   struct Instance {
     u32 parent = 0;
     u32 callsite = kNoCallsite;
@@ -47,7 +55,7 @@ class StackLiveness {
     bool stale = false;
     std::vector<u32> children;
     std::vector<bool> stored;  ///< by instruction: write() was called
-    std::array<std::vector<Effects>, kMaxFrames> frames;
+    std::array<FrameEffects, kMaxFrames> frames;
   };
 
   u32 create(u32 parent, u32 callsite, u32 depth, u32 subprogram);
@@ -56,10 +64,13 @@ class StackLiveness {
   void refresh(u32 instance);
   void add_calls(Instance& instance, u32 frame);
   bool update(Instance& instance, u32 frame);
+  void find_neighbours();
 
   const Program& program_;
   const Structure& structure_;
   std::vector<Instance> instances_;
+  std::vector<Successors> next_;  ///< of each instruction of the program; empty: not asked for yet
+  std::vector<u32> before_, before_at_;  ///< those that lead to instruction i: before_[before_at_[i]] up to the next's
 };
 
 }  // namespace kiln::verifier

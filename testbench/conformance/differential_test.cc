@@ -37,20 +37,20 @@ std::string listing(const std::vector<Insn>& insns) {
 
 /// Calls test(seed) for as many seeds as asked, or for KILN_SEED.
 template <typename Test>
-void for_seeds(std::uint32_t count, Test&& test) {
+void for_seeds(std::uint32_t count, Test&& test, RandomKind kind = RandomKind::kPlain) {
   const std::uint32_t only = number_from("KILN_SEED", 0);
   const std::uint32_t first = only != 0 ? only : 1, last = only != 0 ? only : number_from("KILN_PROGRAMS", count);
   for (std::uint32_t seed = first; seed <= last; ++seed) {
     test(seed);
     if (::testing::Test::HasFailure()) {
-      FAIL() << "replay with KILN_SEED=" << seed << "\n" << listing(random_program(seed, kSteps));
+      FAIL() << "replay with KILN_SEED=" << seed << "\n" << listing(random_program(seed, kSteps, kind));
     }
   }
 }
 
-RawOutcome run_raw(decltype(&run_raw_interp) run, std::uint32_t seed) {
+RawOutcome run_raw(decltype(&run_raw_interp) run, std::uint32_t seed, RandomKind kind = RandomKind::kPlain) {
   RawOutcome outcome{.r0 = 0, .memory = random_memory(seed)};
-  auto r0 = run(random_program(seed, kSteps), outcome.memory);
+  auto r0 = run(random_program(seed, kSteps, kind), outcome.memory);
   EXPECT_TRUE(r0) << r0.error().message;
   outcome.r0 = r0 ? *r0 : 0;
   return outcome;
@@ -109,6 +109,26 @@ TEST(Differential, InterpreterAndTrustingJit) {
     EXPECT_EQ(expected, run_engine(*jit, random_program(seed, kSteps), seed));
     EXPECT_EQ(expected, run_raw(run_raw_interp, seed));
   });
+}
+
+/// With what RFC 9669 does not have. Without Facts instructions are translated one to one, with them they are optimised.
+TEST(Differential, BeyondTheStandard) {
+  constexpr RandomKind kKind = RandomKind::kBeyond;
+  const char* passes = std::getenv("KILN_PASSES");
+  const auto interp = make_interp(), jit = make_jit({.passes = passes != nullptr ? passes : "all"});
+  for_seeds(
+      2000,
+      [&](std::uint32_t seed) {
+        const RawOutcome expected = run_engine(*interp, random_program(seed, kSteps, kKind), seed);
+        EXPECT_EQ(expected, run_engine(*jit, random_program(seed, kSteps, kKind), seed));
+        EXPECT_EQ(expected, run_raw(run_raw_interp, seed, kKind));
+        EXPECT_EQ(expected, run_raw(run_raw_jit, seed, kKind));
+        Object object;
+        add_program(object, "random", random_program(seed, kSteps, kKind));
+        auto form = disassemble_ir(trusted(object), 0, MapSet(), {});
+        EXPECT_TRUE(form) << form.error().message;  // or the JIT would quietly translate one to one
+      },
+      kKind);
 }
 
 TEST(Differential, InterpreterAndLinux) {

@@ -13,12 +13,12 @@ constexpr std::array<std::uint8_t, 9> kScalars = {0, 1, 2, 3, 4, 5, 7, 8, 9};
 
 class Generator {
  public:
-  explicit Generator(std::uint32_t seed) : random_(seed) {}
+  Generator(std::uint32_t seed, RandomKind kind) : random_(seed), kind_(kind) {}
 
   std::vector<Insn> make(std::size_t steps) {
     prologue();
     for (std::size_t i = 0; i < steps; ++i) {
-      step();
+      kind_ == RandomKind::kBeyond && below(5) == 0 ? step_beyond() : step();
     }
     resolve_jumps();
     epilogue();
@@ -142,6 +142,11 @@ class Generator {
       while (target < out_.size() && out_[target].opcode == 0) {
         ++target;  // not into the middle of a wide load
       }
+      for (const std::size_t callback : callbacks_) {  // nor past an argument of a call that calls back
+        constexpr std::size_t kBefore = 1, kToCall = 5;
+        target = target >= callback && target <= callback + kToCall ? callback - kBefore : target;
+      }
+      target = std::max(target, at + 1);
       out_[at].off = static_cast<std::int16_t>(target - at - 1);
     }
   }
@@ -185,10 +190,86 @@ class Generator {
     }
   }
 
+  void step_beyond() {
+    switch (below(4)) {
+      case 0:
+        return ordered();
+      case 1:  // always goes on; where else it could go is known when everything has been emitted
+        jumps_.push_back(out_.size());
+        return emit({.opcode = 0xe5});
+      case 2:
+        return loop();
+      default:
+        return call_back();
+    }
+  }
+
+  /// On the stack: a load that acquires or a store that releases.
+  void ordered() {
+    const std::int32_t width = 1 << below(4);
+    constexpr std::array<std::uint8_t, 9> kOpcode = {0, 0xd3, 0xcb, 0, 0xc3, 0, 0, 0, 0xdb};
+    const auto off = static_cast<std::int16_t>(static_cast<std::int32_t>(below(static_cast<std::uint32_t>(kStackUsed / width))) * width - kStackUsed);
+    const std::uint8_t opcode = kOpcode[static_cast<std::size_t>(width)];
+    below(2) == 0 ? emit({.opcode = opcode, .dst = scalar(), .src = 10, .off = off, .imm = 0x100})
+                  : emit({.opcode = opcode, .dst = 10, .src = scalar(), .off = off, .imm = 0x110});
+  }
+
+  /// Eight rounds at most, whatever the register holds: its bytes are shifted out.
+  void loop() {
+    const std::uint8_t bytes = scalar();
+    const std::size_t start = out_.size();
+    for (std::uint32_t i = below(3); i-- > 0;) {
+      arithmetic();
+      while (out_.back().dst == bytes) {
+        out_.back().dst = scalar();
+      }
+    }
+    emit({.opcode = 0xe5, .off = 2});
+    emit({.opcode = 0x77, .dst = bytes, .imm = 8});
+    emit({.opcode = 0x55, .dst = bytes, .off = static_cast<std::int16_t>(static_cast<std::ptrdiff_t>(start) - static_cast<std::ptrdiff_t>(out_.size()) - 1)});
+  }
+
+  /// R0 = bpf_loop(rounds, function, somewhere in the stack, 0).
+  void call_back() {
+    constexpr std::int32_t kLoop = 181;
+    emit({.opcode = 0xb7, .dst = 1, .imm = static_cast<std::int32_t>(below(7))});
+    callbacks_.push_back(out_.size());
+    emit({.opcode = 0x18, .dst = 2, .src = 4});
+    emit({});
+    emit({.opcode = 0xbf, .dst = 3, .src = 10});
+    emit({.opcode = 0x07, .dst = 3, .imm = -8 * static_cast<std::int32_t>(2 + below(kStackUsed / 8 - 1))});
+    emit({.opcode = 0xb7, .dst = 4});
+    emit({.opcode = 0x85, .imm = kLoop});
+    renew_arguments();
+  }
+
+  /// Of bpf_loop: changes two words at its context and some of its own, and stops after the fifth round.
+  void called_back() {
+    const std::size_t start = out_.size();
+    for (const std::size_t at : callbacks_) {
+      out_[at].imm = static_cast<std::int32_t>(start - at - 1);
+    }
+    emit({.opcode = 0x79, .dst = 3, .src = 2});
+    emit({.opcode = 0x0f, .dst = 3, .src = 1});
+    emit({.opcode = 0xa7, .dst = 3, .imm = static_cast<std::int32_t>(random_())});
+    emit({.opcode = 0x7b, .dst = 2, .src = 3});
+    emit({.opcode = 0x7b, .dst = 10, .src = 3, .off = -16});
+    emit({.opcode = 0x61, .dst = 4, .src = 2, .off = 12});
+    emit({.opcode = 0x61, .dst = 5, .src = 10, .off = -12});
+    emit({.opcode = 0x0f, .dst = 4, .src = 5});
+    emit({.opcode = 0x63, .dst = 2, .src = 4, .off = 8});
+    emit({.opcode = 0xbf, .dst = 0, .src = 1});
+    emit({.opcode = 0x77, .dst = 0, .imm = 2});
+    emit({.opcode = 0x95});
+  }
+
   /// R0 = f(R1..R5). R1 to R5 can't be read afterwards, so they get new values.
   void call() {
     calls_.push_back(out_.size());
     emit({.opcode = 0x85, .src = 1});
+    renew_arguments();
+  }
+  void renew_arguments() {
     for (std::uint8_t reg = 1; reg <= 5; ++reg) {
       emit({.opcode = 0xb7, .dst = reg, .imm = static_cast<std::int32_t>(interesting())});
     }
@@ -210,6 +291,9 @@ class Generator {
     if (!calls_.empty()) {
       callee();
     }
+    if (!callbacks_.empty()) {
+      called_back();
+    }
   }
 
   void callee() {
@@ -230,13 +314,14 @@ class Generator {
   }
 
   std::mt19937 random_;
+  RandomKind kind_;
   std::vector<Insn> out_;
-  std::vector<std::size_t> jumps_, calls_;
+  std::vector<std::size_t> jumps_, calls_, callbacks_;
 };
 
 }  // namespace
 
-std::vector<Insn> random_program(std::uint32_t seed, std::size_t steps) { return Generator(seed).make(steps); }
+std::vector<Insn> random_program(std::uint32_t seed, std::size_t steps, RandomKind kind) { return Generator(seed, kind).make(steps); }
 
 std::vector<std::byte> random_memory(std::uint32_t seed) {
   std::mt19937 random(~seed);

@@ -85,7 +85,7 @@ bool Checker::check_global_pointer(unsigned number, const Reg& want) {
       }
       return want.maybe_null || !(have.maybe_null || null) || reject("arg#{} is expected to be non-NULL", number - 1);
     case RegType::kDynptr:
-      return check_argument_type(number, HelperArg::kDynptr) && use_dynptr(number, std::nullopt, nullptr);
+      return use_dynptr(number, std::nullopt, nullptr);
     case RegType::kBtf:
       if (null && want.maybe_null) {
         make_precise(number);
@@ -100,8 +100,7 @@ bool Checker::check_global_pointer(unsigned number, const Reg& want) {
 /// Memory handed to a global function may be read and written there, and may be NULL.
 bool Checker::check_global_memory(unsigned number, u32 bytes) {
   return as_not_null(number, [&](const Reg& reg) {
-    bool ok = check_argument_type(number, HelperArg::kMemReadonly) &&
-              check_memory_argument({.number = number, .bytes = bytes});
+    bool ok = check_memory_argument({.number = number, .bytes = bytes});
     if (ok && reg.type == RegType::kMapValue) {
       ok = check_map_direction(reg, reg.off, bytes, Access::kWrite);
     }
@@ -195,12 +194,18 @@ bool Checker::return_early(const Reg& result, bool moves_packet) {
 
 /// \param number  the register that holds it: R0, or R1 of an exception.
 bool Checker::check_return_value(unsigned number) {
+  const u32 subprogram = state().frame().subprogram;
+  const bool ends_subprogram = subprogram != 0 && !structure_.subprograms[subprogram].catches;
+  const Operation* operation = traced_ ? traced_->operation() : nullptr;
+  const bool returns_nothing = operation != nullptr ? kernel_types()->target(operation->proto) == 0
+                                                    : rules_.attach == AttachType::kLsmMac && !rules_.return_range;
+  if (returns_nothing && !ends_subprogram) {
+    return true;
+  }
   if (!check_readable(number)) {
     return false;
   }
   const Reg result = state().reg(number);
-  const u32 subprogram = state().frame().subprogram;
-  const bool ends_subprogram = subprogram != 0 && !structure_.subprograms[subprogram].catches;
   if (state().frame().in_async_callback) {
     const ReturnRange range{state().frame().return_min, state().frame().return_max};
     return result.is_scalar() ? check_range(number, range, "At async callback return")

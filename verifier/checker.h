@@ -66,10 +66,14 @@ class Checker {
   bool execute_load();
   bool execute_store();
   bool execute_atomic();
-  bool check_atomic_base(unsigned number, const char* what);
+  bool execute_ordered();
+  bool check_atomic_base(unsigned number, const Reg& base, const char* what);
   Step execute_may_goto();
   bool execute_wide_load();
   bool execute_packet_load();
+
+  // kernel_symbols.cc: addresses of the kernel's variables and functions.
+  bool load_kernel_symbol();
   bool check_readable(unsigned reg);
   bool check_writable(unsigned reg);
   void set_reg(unsigned number, const Reg& value);
@@ -209,6 +213,7 @@ class Checker {
   bool access_kernel_object(const MemoryAccess& a, const Reg& reg, s64 off);
   Reg loaded_field(const Reg& from, const Walked& found);
   static bool is_trusted(const Reg& reg);
+  bool access_map_struct(const MemoryAccess& a, const Reg& reg, s64 off);
   bool may_write_field(const MemoryAccess& a, u32 type, s64 off);
   bool check_kernel_struct(unsigned number, u32 wanted, bool null_ok, bool trusted);
 

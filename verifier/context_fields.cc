@@ -72,7 +72,13 @@ constexpr Field kSkBuff[] = {
     {184, 192, Width::k8, kTc | kCgroup},                                            // hwtstamp
 };
 
-// The same struct, for flow dissectors.
+// struct bpf_nf_ctx
+constexpr Field kNetfilterHook[] = {
+    {0, 8, Width::k8, kAll, Width::kNone, kNobody, V::kHookState},
+    {8, 16, Width::k8, kAll, Width::kNone, kNobody, V::kSkBuff},
+};
+
+// struct __sk_buff again, for flow dissectors.
 constexpr Field kFlowDissector[] = {
     {76, 80, Width::k4, kAll, Width::kNone, kNobody, V::kPacket},
     {80, 84, Width::k4, kAll, Width::kNone, kNobody, V::kPacketEnd},
@@ -180,6 +186,7 @@ std::span<const Field> fields_of(ProgramType type) {
     case ProgramType::kLwtOut:
     case ProgramType::kLwtXmit:
     case ProgramType::kLwtSeg6local: return kSkBuff;
+    case ProgramType::kNetfilter: return kNetfilterHook;
     case ProgramType::kFlowDissector: return kFlowDissector;
     case ProgramType::kCgroupSock: return kSock;
     case ProgramType::kCgroupSockAddr: return kSockAddr;

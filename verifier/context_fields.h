@@ -24,6 +24,8 @@ enum class ContextValue : u8 {
   kSockCommonOrNull,
   kFlowKeys,
   kTracepointBuffer,
+  kHookState,  ///< struct nf_hook_state
+  kSkBuff,     ///< struct sk_buff
 };
 
 /// A load or store of a context at a fixed place.

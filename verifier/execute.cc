@@ -108,9 +108,8 @@ Step Checker::execute() {
     case Form::kLoad:
       return step(execute_load());
     case Form::kLoadAcquire:
-      return step(check_atomic_base(insn().src, "loads from") && execute_load());
     case Form::kStoreRelease:
-      return step(check_atomic_base(insn().dst, "stores into") && execute_store());
+      return step(execute_ordered());
     case Form::kStoreImm:
     case Form::kStoreReg:
       return step(execute_store());
@@ -169,13 +168,17 @@ bool Checker::execute_store() {
                        .aligned = decoded().form == Form::kStoreRelease});
 }
 
+/// A load or store with an order: as any other, but not everywhere. The base may be overwritten by what is loaded.
+bool Checker::execute_ordered() {
+  const bool loads = decoded().form == Form::kLoadAcquire;
+  const unsigned number = loads ? insn().src : insn().dst;
+  const Reg base = number < kRegisters ? state().reg(number) : Reg{};
+  return (loads ? execute_load() : execute_store()) && check_atomic_base(number, base, loads ? "loads from" : "stores into");
+}
+
 /// Atomic and ordered accesses are not for memory whose accesses the kernel rewrites.
 /// \param what  "loads from", "stores into"
-bool Checker::check_atomic_base(unsigned number, const char* what) {
-  if (!check_readable(number)) {
-    return false;
-  }
-  const Reg& base = state().reg(number);
+bool Checker::check_atomic_base(unsigned number, const Reg& base, const char* what) {
   const bool refused = base.type == RegType::kCtx || is_packet_pointer(base.type) || base.type == RegType::kFlowKeys ||
                        is_socket(base.type);
   return !refused || reject("BPF_ATOMIC {} R{} {} is not allowed", what, number, type_name(base));
@@ -202,7 +205,7 @@ bool Checker::execute_atomic() {
   const Insn& i = insn();
   const bool exchange = decoded().op == Op::ATOMIC_CMPXCHG32 || decoded().op == Op::ATOMIC_CMPXCHG64;
   if (!check_readable(i.src) || !check_readable(i.dst) || (exchange && !check_readable(0)) ||
-      !check_atomic_base(i.dst, "stores into")) {
+      !check_atomic_base(i.dst, state().reg(i.dst), "stores into")) {
     return false;
   }
   const unsigned result = exchange ? 0u : i.src;
@@ -250,11 +253,8 @@ bool Checker::execute_wide_load() {
       set_reg(i.dst, code);
       return true;
     }
-    case Op::LD_VAR_ADDR: {
-      const Btf* kernel = kernel_types();
-      return reject("variable {} of the kernel is not supported by this verifier",
-                    kernel != nullptr && lower < kernel->count() ? kernel->name(lower) : "");
-    }
+    case Op::LD_VAR_ADDR:
+      return load_kernel_symbol();
     case Op::LD_MAP_IDX:
     case Op::LD_MAP_IDX_VALUE:
       break;

@@ -281,7 +281,7 @@ Words broken_shape(const Refusal&) {
 }
 
 Words kernel_variable(const Refusal&) {
-  return {"Variables of the kernel (extern with __ksym) can't be followed here yet.",
+  return {"The running kernel does not give the address of this variable or function (extern with __ksym): it is built without the names of its variables, or has none of that name.",
           "read what is needed with a helper or kernel function, or through a pointer that the program is given", {}};
 }
 
@@ -381,7 +381,7 @@ constexpr Row kRows[] = {
     {"jump out of range", broken_shape},
     {"last insn is not", broken_shape},
     {"GPL", no_licence},
-    {"of the kernel is not supported", kernel_variable},
+    {"failed to find the address", kernel_variable},
     {"cannot use helper", unknown_function},
     {"unknown func", unknown_function},
     {"invalid zero-sized read", may_be_nothing},

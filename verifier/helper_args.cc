@@ -287,8 +287,10 @@ bool Checker::check_arguments(CallContext& call) {
     return reject("write into map forbidden");
   }
   if (!fits_map(*call.helper, map.type)) {
-    return reject("cannot pass map_type {} into func bpf_{}#{}", static_cast<u32>(map.type),
-                  call.helper->name, call.helper->number);
+    const bool tail_call = static_cast<HelperId>(call.helper->number) == HelperId::tail_call;
+    return tail_call ? reject("expected prog array map for tail call")
+                     : reject("cannot pass map_type {} into func bpf_{}#{}", static_cast<u32>(map.type), call.helper->name,
+                              call.helper->number);
   }
   return true;
 }

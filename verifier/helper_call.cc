@@ -189,8 +189,11 @@ bool Checker::check_may_sleep(const HelperInfo& helper) {
 bool Checker::call_helper() {
   const u32 number = static_cast<u32>(insn().imm);
   CallContext call;
-  const bool of_sockets = traced_ && traced_->walks_sockets() &&
-                          (number == static_cast<u32>(HelperId::setsockopt) || number == static_cast<u32>(HelperId::getsockopt));
+  const bool congestion = traced_ && traced_->operation() != nullptr && traced_->operation()->type == "tcp_congestion_ops";
+  const auto id = static_cast<HelperId>(number);
+  const bool of_sockets = (congestion && (id == HelperId::sk_storage_get || id == HelperId::sk_storage_delete)) ||
+                          ((congestion || (traced_ && traced_->walks_sockets())) &&
+                           (id == HelperId::setsockopt || id == HelperId::getsockopt));
   call.helper = find_helper(number, of_sockets ? ProgramType::kLsm : program_.type);
   if (call.helper == nullptr) {
     const std::string_view name = number == 0 ? "unspec" : helper_name(number);

@@ -101,4 +101,42 @@ std::string_view context_struct_name(ProgramType type) {
   }
 }
 
+/// \source the map_btf_id of each map type of the kernel
+std::string_view map_struct(MapType type) {
+  switch (type) {
+    case MapType::kArray:
+    case MapType::kPercpuArray:
+    case MapType::kProgArray:
+    case MapType::kPerfEventArray:
+    case MapType::kCgroupArray:
+    case MapType::kArrayOfMaps: return "bpf_array";
+    case MapType::kHash:
+    case MapType::kPercpuHash:
+    case MapType::kLruHash:
+    case MapType::kLruPercpuHash:
+    case MapType::kHashOfMaps: return "bpf_htab";
+    case MapType::kStackTrace: return "bpf_stack_map";
+    case MapType::kLpmTrie: return "lpm_trie";
+    case MapType::kDevmap:
+    case MapType::kDevmapHash: return "bpf_dtab";
+    case MapType::kCpumap: return "bpf_cpu_map";
+    case MapType::kXskmap: return "xsk_map";
+    case MapType::kSockmap: return "bpf_stab";
+    case MapType::kSockhash: return "bpf_shtab";
+    case MapType::kCgroupStorage:
+    case MapType::kPercpuCgroupStorage: return "bpf_cgroup_storage_map";
+    case MapType::kReuseportSockarray: return "reuseport_array";
+    case MapType::kQueue:
+    case MapType::kStack: return "bpf_queue_stack";
+    case MapType::kSkStorage:
+    case MapType::kInodeStorage:
+    case MapType::kTaskStorage:
+    case MapType::kCgrpStorage: return "bpf_local_storage_map";
+    case MapType::kRingbuf:
+    case MapType::kUserRingbuf: return "bpf_ringbuf_map";
+    case MapType::kBloomFilter: return "bpf_bloom_filter";
+    default: return "";
+  }
+}
+
 }  // namespace kiln::verifier

@@ -24,4 +24,7 @@ std::string_view kernel_context(ProgramType type);
 std::string_view context_struct_name(ProgramType type);
 bool is_context_name(ProgramType type, std::string_view name);
 
+/// The kernel's structure behind a map; empty: it shows none.
+std::string_view map_struct(MapType type);
+
 }  // namespace kiln::verifier

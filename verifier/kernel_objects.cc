@@ -64,6 +64,33 @@ bool Checker::access_kernel_object(const MemoryAccess& a, const Reg& reg, s64 of
   return true;
 }
 
+/// A load of the structure behind a map pointer.
+bool Checker::access_map_struct(const MemoryAccess& a, const Reg& reg, s64 off) {
+  const MapType type = object_.maps[static_cast<std::size_t>(reg.extra)].type;
+  const std::string_view name = map_struct(type);
+  if (name.empty()) {
+    return reject("map_ptr access not supported for map type {}", static_cast<u32>(type));
+  }
+  if (off < 0) {
+    return reject("R{} is {} invalid negative access: off={}", a.reg, name, off);
+  }
+  if (a.access == Access::kWrite) {
+    return reject("only read from {} is supported", name);
+  }
+  Reg map = Reg::pointer(RegType::kBtf);
+  if (!name_kernel_type(map, name)) {
+    return false;
+  }
+  const Walked found = walk_struct(*kernel_types(), static_cast<u32>(map.extra), static_cast<u32>(off), a.bytes, true);
+  if (found.kind == Walked::Kind::kRefused) {
+    return reject("{}", found.error);
+  }
+  if (a.value_reg >= 0) {
+    set_reg(static_cast<unsigned>(a.value_reg), loaded_field(map, found));
+  }
+  return true;
+}
+
 /// What a load gives: of the program's own objects numbers only.
 Reg Checker::loaded_field(const Reg& from, const Walked& found) {
   if (found.kind == Walked::Kind::kAnyPointer) {
@@ -112,6 +139,13 @@ bool Checker::is_trusted(const Reg& reg) {
 /// A connection's mark is all that programs of a packet type may write of the kernel's.
 bool Checker::may_write_field(const MemoryAccess& a, u32 type, s64 off) {
   const Btf& types = *kernel_types();
+  if (state().reg(a.reg).has(kUntrusted)) {
+    return reject("only read is supported");
+  }
+  if (const Operation* operation = traced_ ? traced_->operation() : nullptr) {
+    const std::string why = refuse_write(types, *operation, type, off, a.bytes);
+    return why.empty() || reject("{}", why);
+  }
   const bool packets = program_.type == ProgramType::kXdp || program_.type == ProgramType::kSchedCls ||
                        program_.type == ProgramType::kSchedAct;
   const auto connection = types.find(BtfKind::kStruct, "nf_conn");

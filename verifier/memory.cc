@@ -223,6 +223,15 @@ bool Checker::access_context(const MemoryAccess& a, const Reg& reg, s64 off) {
   if (write) {
     return true;
   }
+  if (*value == ContextValue::kHookState || *value == ContextValue::kSkBuff) {
+    Reg object = Reg::pointer(RegType::kBtf);
+    object.set(kTrusted);
+    if (!name_kernel_type(object, *value == ContextValue::kSkBuff ? "sk_buff" : "nf_hook_state")) {
+      return false;
+    }
+    set_reg(static_cast<unsigned>(a.value_reg), object);
+    return true;
+  }
   const auto loaded = context_register(*value);
   if (!loaded) {
     return reject("the context's field at off={} is a kind of pointer that this verifier does not follow", off);
@@ -300,6 +309,8 @@ bool Checker::check_memory(const MemoryAccess& a) {
              : reject("R{} invalid {} access off={} size={}", a.reg, type_name(reg), off, a.bytes);
   } else if (reg.type == RegType::kBtf) {
     ok = access_kernel_object(a, reg, off);
+  } else if (reg.type == RegType::kMapPtr) {
+    ok = access_map_struct(a, reg, off);
   } else {
     ok = reject("R{} invalid mem access '{}'", a.reg, type_name(reg));
   }

@@ -37,6 +37,7 @@ std::optional<ReturnRange> return_range(ProgramType type, AttachType attach) {
     case ProgramType::kCgroupSysctl:
     case ProgramType::kCgroupSockopt:
     case ProgramType::kSkLookup:
+    case ProgramType::kNetfilter:
       return ReturnRange{0, 1};
     case ProgramType::kKprobe:
       return attach == A::kTraceKprobeSession || attach == A::kTraceUprobeSession ? std::optional(ReturnRange{0, 1})
@@ -81,7 +82,8 @@ void set_packet_rules(ProgramType type, ProgramRules& rules) {
 }  // namespace
 
 std::optional<ProgramRules> program_rules(const Program& program) {
-  const bool watches_function = program.type == ProgramType::kTracing || program.type == ProgramType::kLsm;
+  const bool watches_function = program.type == ProgramType::kTracing || program.type == ProgramType::kLsm ||
+                                program.type == ProgramType::kStructOps;
   if (!watches_function && !has_context(program.type)) {
     return std::nullopt;
   }

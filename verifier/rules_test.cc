@@ -68,7 +68,7 @@ INSTANTIATE_TEST_SUITE_P(Cases, Rules, testing::Range<std::size_t>(0, all_cases(
 TEST(RulesExplained, ATypeThatIsNotThere) {
   Object object = case_object();
   object.programs = {all_cases()[0].program};
-  object.programs[0].type = ProgramType::kStructOps;
+  object.programs[0].type = ProgramType::kLircMode2;
   const VerifyResult result = verify(object, object.programs[0]);
   EXPECT_FALSE(result.accepted);
   EXPECT_NE(result.explanation.reason.find("programs of this type"), std::string::npos) << result.explanation.text();

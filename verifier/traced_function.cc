@@ -98,6 +98,9 @@ std::string_view prefix(AttachType attach) {
 
 std::variant<TracedFunction, std::string> TracedFunction::find(const Program& program, AttachType attach,
                                                                const Btf* kernel) {
+  if (program.type == ProgramType::kStructOps) {
+    return implemented(program, kernel);
+  }
   const std::string_view target = attach_target(program);
   const bool is_known = attach == AttachType::kTraceRawTp || attach == AttachType::kTraceFentry ||
                         attach == AttachType::kTraceFexit || attach == AttachType::kModifyReturn ||
@@ -128,6 +131,28 @@ std::variant<TracedFunction, std::string> TracedFunction::find(const Program& pr
     return fmt::format("the kernel's BTF has no function {}{}, or is not here", prefix(attach), target);
   }
   f.proto_ = proto;
+  return f;
+}
+
+std::variant<TracedFunction, std::string> TracedFunction::implemented(const Program& program, const Btf* kernel) {
+  auto found = find_operation(kernel, program.hook);
+  if (const auto* reason = std::get_if<std::string>(&found)) {
+    return *reason;
+  }
+  TracedFunction f;
+  f.kernel_ = kernel;
+  f.operation_ = std::get<Operation>(std::move(found));
+  f.name_ = f.operation_->member;
+  f.proto_ = f.operation_->proto;
+  for (u32 i = 0; f.operation_->stub != 0 && i < kernel->vlen(f.operation_->stub); ++i) {
+    if (kernel->param(f.operation_->stub, i).name.ends_with("__ref")) {
+      return fmt::format("operation {}: an argument that must be released is not supported by this verifier", program.hook);
+    }
+  }
+  const u32 result = kernel->strip(kernel->target(f.proto_)).value_or(0);
+  if (result != 0 && kernel->kind(result) == BtfKind::kPtr) {
+    return fmt::format("operation {}: returning a pointer is not supported by this verifier", program.hook);
+  }
   return f;
 }
 
@@ -201,10 +226,15 @@ std::variant<Reg, std::string> TracedFunction::pointer(u32 argument, u32 pointed
   Reg reg = Reg::pointer(RegType::kBtf);
   reg.extra = static_cast<s32>(target);
   const bool is_tracepoint = attach_ == AttachType::kTraceRawTp;
-  const bool is_iterator = attach_ == AttachType::kTraceIter;
+  const bool is_iterator = attach_ == AttachType::kTraceIter || operation_;
   const bool is_hook = attach_ == AttachType::kLsmMac || attach_ == AttachType::kLsmCgroup;
   reg.set(is_tracepoint || is_iterator || (is_hook && !is_one_of(name_, kUntrustedHooks)) ? kTrusted : 0u);
-  if (argument + first_ < kernel_->vlen(proto_)) {
+  if (operation_ && operation_->type == "tcp_congestion_ops" && kernel_->name(target) == "sock") {
+    reg.extra = static_cast<s32>(kernel_->find(BtfKind::kStruct, "tcp_sock").value_or(target));  // which it is
+  }
+  if (operation_ && operation_->stub != 0 && argument < kernel_->vlen(operation_->stub)) {
+    reg.maybe_null = kernel_->param(operation_->stub, argument).name.ends_with("__nullable");
+  } else if (argument + first_ < kernel_->vlen(proto_)) {
     reg.maybe_null = kernel_->param(proto_, first_ + argument).name.ends_with("__nullable");
   }
   if (kernel_->kind(pointed) == BtfKind::kTypeTag) {

@@ -9,6 +9,7 @@
 
 #include "checker.h"
 #include "explain.h"
+#include "helper_rules.h"
 
 namespace kiln::verifier {
 
@@ -189,12 +190,15 @@ VerifyResult Checker::run() {
   rules_ = rules.value_or(ProgramRules{});
   // Finding things in the kernel's types is no part of verifying: they are there before, and for all programs.
   const Btf* kernel = rules_.watches_function || calls_kfuncs() ? kernel_types() : nullptr;
-  const bool knows_function = !rules_.watches_function || find_traced_function();
+  const bool licensed = program_.type != ProgramType::kStructOps || is_gpl_compatible(object_.license);
+  const bool knows_function = !licensed || !rules_.watches_function || find_traced_function();
   const auto began = std::chrono::steady_clock::now();
   if (program_.type == ProgramType::kUnspec) {
     reject("missing BPF prog type, check ELF section name '{}'", program_.section);
   } else if (!rules) {
     reject("program type {} is not supported by this verifier", program_type_name(program_.type));
+  } else if (!licensed) {
+    reject("struct ops programs must have a GPL compatible license");
   } else if (!knows_function) {
     // Refused already.
   } else if (rules_.sleepable && !may_sleep()) {

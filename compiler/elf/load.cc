@@ -70,6 +70,7 @@ Result<Object> load_object(std::span<const std::byte> bytes, const std::string& 
   KILN_TRY(elf::relocate_core(state));
   KILN_TRY(elf::relocate_code(state));
   KILN_TRY(elf::link_programs(state));
+  KILN_TRY(elf::find_hooks(state));
   KILN_TRY(elf::fill_map_slots(state));
   return std::move(state.object);
 }

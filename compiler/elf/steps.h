@@ -30,6 +30,8 @@ Result<void> relocate_core(LoadState& state);
 Result<void> relocate_code(LoadState& state);
 /// Object::programs: each entry function followed by what it calls.
 Result<void> link_programs(LoadState& state);
+/// Program::hook of struct_ops programs.
+Result<void> find_hooks(LoadState& state);
 /// MapSpec::slots from the relocations of .maps.
 Result<void> fill_map_slots(LoadState& state);
 

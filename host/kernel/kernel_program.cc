@@ -4,6 +4,8 @@
 #include "kernel_program.h"
 
 #include <kiln/attach_target.h>
+#include <kiln/btf.h>
+#include <kiln/load.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -47,6 +49,19 @@ bool runs_from_map(const Program& program) {
   return attach == AttachType::kXdpDevmap || attach == AttachType::kXdpCpumap;
 }
 
+std::optional<KernelOperation> kernel_operation(const Program& program) {
+  const std::size_t colon = program.hook.find(':');
+  const auto types = colon == std::string::npos ? Result<std::shared_ptr<const kiln::Btf>>(nullptr) : kernel_btf();
+  const kiln::Btf* kernel = types ? types->get() : nullptr;
+  const auto id = kernel == nullptr ? std::nullopt : kernel->find(BtfKind::kStruct, program.hook.substr(0, colon));
+  for (std::uint32_t i = 0; id && i < kernel->vlen(*id); ++i) {
+    if (kernel->member(*id, i).name == std::string_view(program.hook).substr(colon + 1)) {
+      return KernelOperation{*id, i};
+    }
+  }
+  return std::nullopt;
+}
+
 Loaded load_program(const Object& object, const Program& program, std::span<const int> maps,
                     const Types& types, std::uint32_t log_level) {
   const std::vector<std::uint64_t> insns = encode_all(program.insns);
@@ -61,6 +76,10 @@ Loaded load_program(const Object& object, const Program& program, std::span<cons
   if (const std::string_view target = attach_target(program); !target.empty()) {
     const int id = libbpf_find_vmlinux_btf_id(std::string(target).c_str(), options.expected_attach_type);
     options.attach_btf_id = id > 0 ? static_cast<__u32>(id) : 0;
+  }
+  if (const auto operation = kernel_operation(program)) {
+    options.attach_btf_id = operation->type;
+    options.expected_attach_type = static_cast<bpf_attach_type>(operation->member);
   }
   options.fd_array = maps.data();
   options.log_level = log_level | kLogStatistics;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -30,6 +31,13 @@ std::string reason(const Loaded& loaded);
 
 /// The number in "processed N insns" or "verification time N usec"; 0 if it isn't there.
 std::uint64_t log_number(const std::string& log, std::string_view before);
+
+/// The operation of the running kernel's that a struct_ops program implements; nullopt: none that it has.
+struct KernelOperation {
+  std::uint32_t type = 0;    ///< BTF id of its struct
+  std::uint32_t member = 0;  ///< index
+};
+std::optional<KernelOperation> kernel_operation(const Program& program);
 
 /// BPF_XDP, or BPF_XDP_DEVMAP and BPF_XDP_CPUMAP for programs that run from such maps.
 bool runs_from_map(const Program& program);

@@ -22,11 +22,12 @@ Result<KernelVerdict> kernel_verify(const Object& object, const Program& program
   KILN_TRY(kernel::check_available());
   const ProgramType type = program.type;
   const bool needs_target = type == ProgramType::kTracing || type == ProgramType::kLsm || type == ProgramType::kExt;
-  if (type == ProgramType::kUnspec || (needs_target && attach_target(program).empty())) {
+  const bool no_operation = type == ProgramType::kStructOps && !kernel::kernel_operation(program);
+  if (type == ProgramType::kUnspec || (needs_target && attach_target(program).empty()) || no_operation) {
     return Error{
         Errc::kUnsupported,
         fmt::format("program '{}': the kernel verifies type {} only for a target in the kernel, "
-                    "which the object does not name",
+                    "which the object does not name or the kernel does not have",
                     program.name, program_type_name(type))};
   }
   const kernel::Types types = kernel::load_types(object, program);

@@ -23,6 +23,7 @@ struct bpf_iter__tcp {
   struct sock_common* sk_common;
 };
 extern int bpf_sock_destroy(struct sock_common* sk) KSYM;
+extern int bpf_strlen(const char* s) KSYM __attribute__((weak));
 
 // accept
 SEC("iter/task") int iterator_writes(struct bpf_iter__task* ctx) {
@@ -154,3 +155,51 @@ SEC("syscall") int calls_what_sleeps_in_section(void* ctx) {
   bpf_rcu_read_unlock();
   return result;
 }
+
+struct bpf_map {
+  __u32 max_entries;
+} RELOCATED;
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 3);
+  __type(key, __u32);
+  __type(value, __u32);
+} three SEC(".maps");
+
+// accept
+SEC("tc") int entries_of_a_map(void* ctx) { return (int)((struct bpf_map*)&three)->max_entries; }
+
+// reject only read from bpf_array is supported
+SEC("tc") int entries_changed(void* ctx) {
+  ((struct bpf_map*)&three)->max_entries = 4;
+  return 0;
+}
+
+// reject access beyond struct bpf_array
+SEC("tc") int far_behind_a_map(void* ctx) { return ((volatile int*)&three)[8000]; }
+
+struct bpf_nf_ctx {
+  void* state;
+  struct sk_buff* skb;
+};
+struct sk_buff {
+  unsigned int len;
+} RELOCATED;
+
+// accept
+SEC("netfilter") int long_frames(struct bpf_nf_ctx* ctx) { return ctx->skb->len > 100; }
+
+// reject should have been in [0, 1]
+SEC("netfilter") int stolen(struct bpf_nf_ctx* ctx) { return 2; }
+
+// reject only read is supported
+SEC("netfilter") int frame_changed(struct bpf_nf_ctx* ctx) {
+  ctx->skb->len = 0;
+  return 1;
+}
+
+// reject invalid bpf_context access off=8 size=4
+SEC("netfilter") int half_a_pointer(struct bpf_nf_ctx* ctx) { return *(int*)&ctx->skb & 1; }
+
+// accept
+SEC("tc") int function_is_there(void* ctx) { return bpf_strlen ? 1 : 2; }

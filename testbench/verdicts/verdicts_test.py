@@ -20,7 +20,7 @@ SINCE_6_18 = "bpf_strcasecmp"  # a kernel function that came with it
 
 def expectations(source):
     """Program: (verdict, words)."""
-    pattern = re.compile(r"^// (accept|reject (.*))\nSEC\([^)]*\)\s+(?:[A-Z_]+\([^)]*\)\s+)*int (\w+)\(", re.M)
+    pattern = re.compile(r"^// (accept|reject (.*))\nSEC\([^)]*\)\s+(?:[A-Z_]+(?:\([^)]*\))?\s+)*int (\w+)\(", re.M)
     return {name: ("reject" if words else "accept", words or "") for _, words, name in pattern.findall(source)}
 
 

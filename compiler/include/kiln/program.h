@@ -97,6 +97,7 @@ struct Subprogram {
 struct Program {
   std::string name;
   std::string section;
+  std::string hook;  ///< struct_ops: "tcp_congestion_ops:init", the operation it implements; empty: none is named
   ProgramType type = ProgramType::kXdp;
   bool has_frags = false;  ///< xdp.frags: takes frames longer than one buffer
   std::vector<Insn> insns;

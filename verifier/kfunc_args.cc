@@ -139,6 +139,7 @@ bool Checker::check_kfunc_iterator(KfuncCall& call, unsigned number, u32 type) {
     return false;
   }
   call.iterator_in_rcu = iterator->has(kRcuLocked);
+  call.reference = iterator->ref;  // what it gives lives as long
   if (call.info->has(kKfIterDestroy)) {
     destroy_iterator(state().reg(number), slots);
   }

@@ -136,9 +136,8 @@ void Checker::step_back(const State& s, const TraceEntry& entry, u32 next, Preci
         break;
       }
       const bool exchange = d.op == Op::ATOMIC_CMPXCHG32 || d.op == Op::ATOMIC_CMPXCHG64;
-      const unsigned fetched = exchange ? 0u : i.src;
-      if (is_set(fetched)) {
-        clear(bit(fetched));
+      // Linux 6.18 follows what the register held before. So do we, lest a loop be done here that never ends there.
+      if (is_set(exchange ? 0u : i.src)) {
         mask.slots[entry.stack_frame] |= entry.stack_access ? slot : 0;
       }
       break;

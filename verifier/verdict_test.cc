@@ -54,5 +54,18 @@ TEST(Verdicts, AgreeWithTheKernelOnLoopsOfCalls) {
   EXPECT_EQ(totals.differ(), 0u);
 }
 
+/// Programs of long runs that were judged differently: a loop with a callback and deeper stack from the second turn on; an element of an iterator
+/// that was destroyed; a counter that an atomic exchange overwrites.
+TEST(Verdicts, AgreeOnWhatOnceDiffered) {
+  if (!KernelJudge::available() || !is_reference_kernel()) {
+    GTEST_SKIP() << "bpf(2) is refused here, or this is another kernel";
+  }
+  for (const std::uint64_t seed : {3010017553u, 3010020836u, 3010022647u}) {
+    const VerdictTotals totals = compare_verdicts(seed, 1, std::cout);
+    ASSERT_EQ(totals.error, "");
+    EXPECT_EQ(totals.differ(), 0u) << "seed " << seed;
+  }
+}
+
 }  // namespace
 }  // namespace kiln::verifier

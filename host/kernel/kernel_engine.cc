@@ -116,7 +116,7 @@ class KernelEngine final : public Engine {
 
   static Result<void> check(const VerifiedObject& object, std::size_t entry, const MapSet& maps,
                             const Environment& environment);
-  static Result<void> load_programs(const VerifiedObject& object, std::size_t entry, State& state);
+  static Result<void> load_programs(const VerifiedObject& object, std::size_t entry, const kernel::Types& entry_types, State& state);
   static Result<void> check_frame(const State& state, const Frame& frame);
 
   std::optional<State> state_;
@@ -147,7 +147,8 @@ Result<void> KernelEngine::check(const VerifiedObject& object, std::size_t entry
 }
 
 /// The entry, the programs in the prog arrays it uses, those in theirs, and so on; then the slots.
-Result<void> KernelEngine::load_programs(const VerifiedObject& object, std::size_t entry,
+/// \param entry_types  those that the maps were made with: what maps hold and the entry uses is the same type then.
+Result<void> KernelEngine::load_programs(const VerifiedObject& object, std::size_t entry, const kernel::Types& entry_types,
                                          State& state) {
   std::vector<std::size_t> wanted = {entry};
   std::set<std::size_t> seen_maps;
@@ -160,7 +161,8 @@ Result<void> KernelEngine::load_programs(const VerifiedObject& object, std::size
     }
     const Program& program = object.object->programs[index];
     KILN_TRY(check_functions(*object.object, program));
-    const kernel::Types types = kernel::load_types(*object.object, program);
+    const kernel::Types own_types = index == entry ? kernel::Types() : kernel::load_types(*object.object, program);
+    const kernel::Types& types = index == entry ? entry_types : own_types;
     kernel::Loaded loaded =
         kernel::load_program(*object.object, program, state.maps.fds(), types, 0);
     if (!loaded.fd) {
@@ -221,7 +223,7 @@ Result<void> KernelEngine::load(const VerifiedObject& object, std::size_t entry,
   const kernel::PinnedTo pinned(state.cpu);  // free entries of LRU maps wait at the processor that took them
   KILN_TRY(state.maps.fill_readonly());
   KILN_TRY(state.maps.fill(state.initial, state.cpu));
-  KILN_TRY(load_programs(object, entry, state));
+  KILN_TRY(load_programs(object, entry, types, state));
   state_ = std::move(state);
   return {};
 }

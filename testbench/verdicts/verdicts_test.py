@@ -6,13 +6,16 @@
 
 A program is preceded by "// accept" or "// reject WORDS". The kernel is asked where bpf(2) is allowed and its types are
 those of Linux 6.18 or later; where it can't be asked (a target that it can't attach to), only Kiln's verdict counts.
+What it accepts it must also run, on one frame, if it runs programs of that type for a test.
 Exit status: 0 all as expected, 1 not, 77 nothing here knows the kernel's types (skipped).
 """
 import json
 import pathlib
 import re
+import struct
 import subprocess
 import sys
+import tempfile
 
 SKIPPED = 77
 SINCE_6_18 = "bpf_strcasecmp"  # a kernel function that came with it
@@ -35,6 +38,19 @@ def check(name, who, verdict, message, expected):
         return True
     print(f"{name}: {who} says {verdict} {message}, expected: {wanted} {words}")
     return False
+
+
+def runs(kiln, obj, name):
+    """Whether the kernel runs the program on a frame of 64 bytes."""
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as capture:
+        capture.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+        capture.write(struct.pack("<IIII", 0, 0, 64, 64) + bytes(64))
+        capture.flush()
+        done = subprocess.run([kiln, "run", obj, "--prog", name, "--engine", "kernel", "--pcap", capture.name],
+                              capture_output=True, text=True)
+    if done.returncode != 0:
+        print(f"{name}: {done.stderr.strip()}")
+    return done.returncode == 0
 
 
 def main():
@@ -62,6 +78,8 @@ def main():
         if "verdict" in kernel:
             asked += 1
             wrong += not check(name, "the kernel", kernel["verdict"], kernel.get("message", ""), expected[name])
+        if kernel.get("verdict") == program["verdict"] == "accept" and program["type"] == "sched_cls":
+            wrong += not runs(kiln, obj, name)
     missing = expected.keys() - {program["name"] for program in programs}
     for name in missing:
         print(f"{name}: not in {obj}")

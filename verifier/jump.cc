@@ -194,9 +194,10 @@ void Checker::refine_null(State& taken) {
     }
     return;
   }
-  // Equal to a pointer that is not NULL: not NULL either.
+  // Equal to a pointer that is not NULL: not NULL either. A kernel structure's may be NULL without being called so.
   const Reg src = state().reg(insn().src);
-  if (dst.is_pointer() && src.is_pointer() && dst.maybe_null != src.maybe_null) {
+  const bool kernels = dst.type == RegType::kBtf || src.type == RegType::kBtf;
+  if (dst.is_pointer() && src.is_pointer() && dst.maybe_null != src.maybe_null && !kernels) {
     const Reg& unsure = dst.maybe_null ? dst : src;
     resolve_null(d.cmp == CmpOp::kEq ? taken : state(), unsure.id, false);
   }

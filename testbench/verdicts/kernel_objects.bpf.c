@@ -158,6 +158,7 @@ SEC("syscall") int calls_what_sleeps_in_section(void* ctx) {
 
 struct bpf_map {
   __u32 max_entries;
+  struct bpf_map* inner_map_meta;
 } RELOCATED;
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -203,3 +204,13 @@ SEC("netfilter") int half_a_pointer(struct bpf_nf_ctx* ctx) { return *(int*)&ctx
 
 // accept
 SEC("tc") int function_is_there(void* ctx) { return bpf_strlen ? 1 : 2; }
+
+// reject R8 invalid mem access 'map_value_or_null'
+SEC("tc") int equal_to_a_pointer_of_the_kernel(void* ctx) {
+  __u32 key = (__u32)((struct bpf_map*)&three)->max_entries;
+  struct bpf_map* inner = ((struct bpf_map*)&three)->inner_map_meta; /* NULL, and so is the value then */
+  void* value = lookup(&three, &key);
+  int result = 0;
+  __asm__ volatile("r8 = %1\nr9 = %2\nif r8 != r9 goto +1\n%0 = *(u32 *)(r8 + 0)\n" : "+r"(result) : "r"(value), "r"(inner) : "r8", "r9");
+  return result & 1;
+}

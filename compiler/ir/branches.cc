@@ -225,7 +225,11 @@ class Branches {
   }
   void find_uses_outside() {
     used_outside_.assign(f_.nodes.size(), 0);
-    const auto use = [this](Id id, BlockId block) { used_outside_[id] |= f_.nodes[id].block != block ? 1 : 0; };
+    const auto use = [this](Id id, BlockId block) {
+      if (f_.nodes[id].block != block) {
+        used_outside_[id] = 1;
+      }
+    };
     for (const BlockId block : f_.order) {
       for (const Id node : f_.blocks[block].nodes) {
         if (f_.nodes[node].op == Op::kPhi) {

@@ -237,6 +237,7 @@ class Checker {
   Step call_kfunc();
   bool check_kfunc_call(KfuncCall& call);
   Step throw_exception();
+  std::string_view kernel_function_at(u32 at);
   bool may_call_under_lock();
   bool resolve_kfunc(u32 slot, KfuncCall& call);
   bool in_rcu_section() const;
@@ -272,7 +273,7 @@ class Checker {
   Reg element_of(const Field& collection) const;
   void make_borrowed(Reg& reg);
   void give_to_collection(u32 reference);
-  bool inside_tree_callback() const;
+  bool inside_tree_callback();
   bool call_tree_order(const KfuncCall& call);
 
   // references.cc: what must be given back, and sections.
@@ -297,6 +298,7 @@ class Checker {
   }
 
   // helper_call.cc, helper_args.cc, helper_memory.cc: helpers.
+  bool has_socket_helper(HelperId id) const;
   bool call_helper();
   bool check_may_sleep(const HelperInfo& helper);
   bool check_arguments(CallContext& call);

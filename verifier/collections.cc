@@ -10,15 +10,10 @@
 #include "kfunc_call.h"
 
 namespace kiln::verifier {
-namespace {
 
-bool is_lock(const Reference& r) {
-  return r.kind == Reference::Kind::kLock || r.kind == Reference::Kind::kResLock || r.kind == Reference::Kind::kResLockIrq;
+bool puts_into_collection(std::string_view name) {
+  return name.starts_with("bpf_list_push_") || name == "bpf_rbtree_add_impl";
 }
-
-bool is_put(std::string_view name) { return name.starts_with("bpf_list_push_") || name == "bpf_rbtree_add_impl"; }
-
-}  // namespace
 
 /// An object of the program's own that nothing else is said of.
 bool Checker::is_plain_object(const Reg& reg) {
@@ -33,7 +28,7 @@ const FieldList& Checker::fields_behind(const Reg& reg) {
 bool Checker::check_same_allocation_locked(const Reg& reg) {
   const s32 owner = reg.type == RegType::kMapValue ? reg.extra : -1;
   for (const Reference& ref : state().held.refs) {
-    if (is_lock(ref) && ref.id == reg.id && ref.owner == owner) {
+    if (ref.is_lock() && ref.id == reg.id && ref.owner == owner) {
       return true;
     }
   }
@@ -84,7 +79,7 @@ bool Checker::check_collection(KfuncCall& call, unsigned number, FieldKind kind)
 /// \param kind  kListNode or kRbNode
 bool Checker::check_collection_node(KfuncCall& call, unsigned number, FieldKind kind) {
   const Reg reg = state().reg(number);
-  if (is_put(call.name)) {
+  if (puts_into_collection(call.name)) {
     if (!is_plain_object(reg)) {
       return reject("arg#{} expected pointer to allocated object", number - 1);
     }
@@ -155,18 +150,10 @@ void Checker::give_to_collection(u32 reference) {
 }
 
 /// Some frame is of a function that orders a tree.
-bool Checker::inside_tree_callback() const {
+bool Checker::inside_tree_callback() {
   for (std::size_t f = 1; f < state().frames.size(); ++f) {
     const Frame& frame = state().frames[f];
-    const Btf* types = object_.kernel_types != nullptr ? object_.kernel_types.get()
-                       : kernel_types_                 ? kernel_types_->get()
-                                                       : nullptr;
-    const Decoded& call = structure_.code[frame.in_callback ? frame.callsite : 0];
-    if (!frame.in_callback || call.info == nullptr || !call.is_kfunc_call() || types == nullptr) {
-      continue;
-    }
-    const u32 id = static_cast<u32>(program_.insns[frame.callsite].imm);
-    if (id < types->count() && types->name(id).starts_with("bpf_rbtree_")) {
+    if (frame.in_callback && kernel_function_at(frame.callsite).starts_with("bpf_rbtree_")) {
       return true;
     }
   }

@@ -186,15 +186,23 @@ bool Checker::check_may_sleep(const HelperInfo& helper) {
   return region == nullptr || reject("sleepable helper bpf_{}#{} in {} region", helper.name, helper.number, region);
 }
 
+/// Congestion control and iterators over sockets have these helpers beside their program type's, in the form that hooks have.
+bool Checker::has_socket_helper(HelperId id) const {
+  const Operation* operation = traced_ ? traced_->operation() : nullptr;
+  const bool congestion = operation != nullptr && operation->type == "tcp_congestion_ops";
+  switch (id) {
+    case HelperId::sk_storage_get:
+    case HelperId::sk_storage_delete: return congestion;
+    case HelperId::setsockopt:
+    case HelperId::getsockopt: return congestion || (traced_ && traced_->walks_sockets());
+    default: return false;
+  }
+}
+
 bool Checker::call_helper() {
   const u32 number = static_cast<u32>(insn().imm);
   CallContext call;
-  const bool congestion = traced_ && traced_->operation() != nullptr && traced_->operation()->type == "tcp_congestion_ops";
-  const auto id = static_cast<HelperId>(number);
-  const bool of_sockets = (congestion && (id == HelperId::sk_storage_get || id == HelperId::sk_storage_delete)) ||
-                          ((congestion || (traced_ && traced_->walks_sockets())) &&
-                           (id == HelperId::setsockopt || id == HelperId::getsockopt));
-  call.helper = find_helper(number, of_sockets ? ProgramType::kLsm : program_.type);
+  call.helper = find_helper(number, has_socket_helper(static_cast<HelperId>(number)) ? ProgramType::kLsm : program_.type);
   if (call.helper == nullptr) {
     const std::string_view name = number == 0 ? "unspec" : helper_name(number);
     return name.empty() ? reject("invalid func unknown#{}", insn().imm)

@@ -4,7 +4,11 @@
 //
 // Rules: the symbol has an address in the running kernel; a function's is only compared with NULL, a variable is read
 // as its type says, a per-CPU one by its helpers.
-#include <fstream>
+#include <functional>
+#include <set>
+#include <string>
+
+#include <kiln/kernel_addresses.h>
 
 #include "checker.h"
 #include "kernel_names.h"
@@ -14,17 +18,12 @@ namespace {
 
 /// Kernels may be built without the names of their variables. Where they can't be read, what BTF says counts.
 bool has_address(std::string_view name) {
-  std::ifstream symbols("/proc/kallsyms");
-  std::string address, kind, symbol, rest;
-  bool any = false;
-  while (symbols >> address >> kind >> symbol) {
-    any = true;
-    if (symbol == name) {
-      return true;
-    }
-    std::getline(symbols, rest);
-  }
-  return !any;
+  static const std::set<std::string, std::less<>> kNames = [] {  // once, not at each visit of each path
+    std::set<std::string, std::less<>> names;
+    for_each_kernel_symbol([&](std::string_view symbol, std::uint64_t) { names.emplace(symbol); });
+    return names;
+  }();
+  return kNames.empty() || kNames.contains(name);
 }
 
 bool is_per_cpu(const Btf& kernel, u32 variable) {

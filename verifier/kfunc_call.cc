@@ -46,6 +46,14 @@ bool Checker::resolve_kfunc(u32 slot, KfuncCall& call) {
   return true;
 }
 
+/// The kernel function that an instruction calls; empty: it calls none, or one that the types have not.
+std::string_view Checker::kernel_function_at(u32 at) {
+  const Decoded& call = structure_.code[at];
+  const Btf* types = call.info != nullptr && call.is_kfunc_call() ? kernel_types() : nullptr;
+  const u32 id = static_cast<u32>(program_.insns[at].imm);
+  return types != nullptr && id < types->count() ? types->name(id) : std::string_view();
+}
+
 /// Inside a section, only what is known to be quick.
 bool Checker::may_call_under_lock() {
   if (decoded().is_subprogram_call()) {
@@ -55,12 +63,10 @@ bool Checker::may_call_under_lock() {
     const auto helper = static_cast<HelperId>(insn().imm);
     return helper == HelperId::spin_unlock;
   }
-  const Btf* types = kernel_types();
-  const u32 id = static_cast<u32>(insn().imm);
-  if (types == nullptr || id >= types->count()) {
+  const std::string_view name = kernel_function_at(insn_);
+  if (name.empty()) {
     return true;  // refused for that
   }
-  const std::string_view name = types->name(id);
   return name.starts_with("bpf_iter_num_") || name.starts_with("bpf_res_spin_") || name.starts_with("bpf_list_") ||
          name.starts_with("bpf_rbtree_") || name == "bpf_refcount_acquire_impl" || name == "bpf_stream_vprintk_impl";
 }
@@ -312,7 +318,7 @@ bool Checker::check_kfunc_call(KfuncCall& call) {
   if (call.released != 0 && !release_reference(call.reference)) {
     return reject("kfunc {}#{} reference has not been acquired before", call.name, insn().imm);
   }
-  if (call.name.starts_with("bpf_list_push_") || call.name == "bpf_rbtree_add_impl") {
+  if (puts_into_collection(call.name)) {
     give_to_collection(state().reg(2).ref);
   }
   if (call.name == "bpf_throw") {

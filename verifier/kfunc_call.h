@@ -34,6 +34,9 @@ struct KfuncCall {
   bool iterator_in_rcu = false;
 };
 
+/// Whether the kernel function gives a list or tree its second argument.
+bool puts_into_collection(std::string_view name);
+
 /// A struct whose members, down to the last, are numbers.
 bool is_scalar_struct(const Btf& btf, u32 type, unsigned depth = 0);
 

@@ -119,10 +119,8 @@ bool Checker::give_lock(Reference::Kind kind, u32 id, s32 owner, const char* nam
   held.lock_id = 0;
   held.lock_owner = -1;
   for (const Reference& ref : held.refs) {  // the one taken before it
-    const bool is_lock = ref.kind == Reference::Kind::kLock || ref.kind == Reference::Kind::kResLock ||
-                         ref.kind == Reference::Kind::kResLockIrq;
-    held.lock_id = is_lock ? ref.id : held.lock_id;
-    held.lock_owner = is_lock ? ref.owner : held.lock_owner;
+    held.lock_id = ref.is_lock() ? ref.id : held.lock_id;
+    held.lock_owner = ref.is_lock() ? ref.owner : held.lock_owner;
   }
   forget_borrowed();
   return true;

@@ -183,6 +183,7 @@ struct Reference {
   u32 insn = 0;          ///< the call that acquired it
   Kind kind = Kind::kPointer;
   s32 owner = -1;        ///< locks: map index, or -1: a local object
+  bool is_lock() const { return kind == Kind::kLock || kind == Kind::kResLock || kind == Kind::kResLockIrq; }
   bool operator==(const Reference&) const = default;
 };
 

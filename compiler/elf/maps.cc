@@ -6,6 +6,7 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "elf/relocations.h"
@@ -17,14 +18,8 @@ namespace {
 /// A ring is a power of two of pages: the size asked for is rounded up to that, as by libbpf.
 void round_ring(MapSpec& map) {
   constexpr std::uint64_t kPage = 4096;
-  if (map.type != MapType::kRingbuf && map.type != MapType::kUserRingbuf) {
-    return;
-  }
-  std::uint64_t bytes = kPage;
-  while (bytes < map.max_entries) {
-    bytes *= 2;
-  }
-  if (map.max_entries != 0 && bytes <= std::numeric_limits<std::uint32_t>::max()) {
+  const std::uint64_t bytes = std::bit_ceil(std::max<std::uint64_t>(map.max_entries, kPage));
+  if (is_ring(map.type) && map.max_entries != 0 && bytes <= std::numeric_limits<std::uint32_t>::max()) {
     map.max_entries = static_cast<std::uint32_t>(bytes);
   }
 }

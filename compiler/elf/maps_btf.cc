@@ -175,11 +175,10 @@ Result<void> Definition::member(const Btf::Member& member) {
 /// Ring buffers have no values, perf event arrays descriptors. Programs whose user space is generated from BTF name the type of
 /// their records there all the same.
 void Definition::forget_record_types() {
-  const bool is_ring = spec_.type == MapType::kRingbuf || spec_.type == MapType::kUserRingbuf;
-  if (!is_ring && spec_.type != MapType::kPerfEventArray) {
+  if (!is_ring(spec_.type) && spec_.type != MapType::kPerfEventArray) {
     return;
   }
-  const std::uint32_t bytes = is_ring ? 0 : 4;
+  const std::uint32_t bytes = is_ring(spec_.type) ? 0 : 4;
   if (spec_.btf_value_type != 0 && spec_.value_size != bytes) {
     spec_.value_size = bytes;
     spec_.btf_value_type = 0;

@@ -187,7 +187,7 @@ void Builder::seal(BlockId block) {
     for (const BlockId pred : f_.blocks[block].preds) {
       operands.push_back(read(pred, variable));
     }
-    complete(phi, operands);
+    complete_phi(f_, phi, operands, passes_);
   }
   incomplete_[block].clear();
 }
@@ -197,52 +197,23 @@ Id Builder::read(BlockId block, unsigned variable) {
   return id < kBusy ? f_.resolve(id) : read_slow(block, variable);
 }
 
-Id Builder::make_phi(BlockId block) {
-  const Id phi = f_.make({.op = ir::Op::kPhi, .block = block});
-  f_.blocks[block].nodes.insert(f_.blocks[block].nodes.begin(), phi);
-  return phi;
-}
-
-/// A phi is made where values differ, where predecessors are still to come, and where the way up comes round to a block that is being looked at.
+/// A phi is also made where predecessors are still to come.
 Id Builder::read_slow(BlockId block, unsigned variable) {
   const List<BlockId>& preds = f_.blocks[block].preds;
   Id id = kNone;
   if (defs_[block][variable] == kBusy) {
-    id = make_phi(block);
+    id = make_phi(f_, block);
   } else if (!sealed_[block]) {
-    id = make_phi(block);
+    id = make_phi(f_, block);
     incomplete_[block].emplace_back(variable, id);
   } else if (preds.size() == 1) {
     id = read(preds[0], variable);
   } else if (preds.empty()) {
     id = f_.constant(0);  // never written: the verifier lets nobody read it
   } else {
-    defs_[block][variable] = kBusy;
-    List<Id> operands;
-    operands.reserve(preds.size());
-    for (const BlockId pred : preds) {
-      operands.push_back(read(pred, variable));
-    }
-    bool differ = false;
-    for (Id& operand : operands) {
-      operand = f_.resolve(operand);
-      differ |= operand != operands[0];
-    }
-    id = defs_[block][variable];
-    if (id != kBusy || differ) {
-      id = complete(id == kBusy ? make_phi(block) : id, operands);
-    } else {
-      id = operands[0];
-    }
+    return join_values(f_, block, defs_[block][variable], passes_, [&](BlockId pred) { return read(pred, variable); });
   }
   return defs_[block][variable] = id;
-}
-
-/// \return what stands for the phi once it has its operands.
-Id Builder::complete(Id phi, const List<Id>& operands) {
-  f_.nodes[phi].list = f_.add_list(operands);
-  f_.nodes[phi].count = static_cast<std::uint32_t>(operands.size());
-  return simplify(f_, phi, passes_);
 }
 
 const RegFact* Builder::fact(std::uint32_t slot, unsigned number) const {

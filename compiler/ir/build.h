@@ -19,7 +19,6 @@ class Builder {
   Result<Function> build(std::uint32_t function);
 
  private:
-  static constexpr Id kBusy = kNone - 1;      // defs_: what it is depends on what is being found out
   static constexpr unsigned kVariables = 11;  // R0..R9, and how often may_goto may still go on; R10 is a constant of the scope
   static constexpr unsigned kRounds = 10;
 
@@ -63,8 +62,6 @@ class Builder {
   // Registers (build.cc).
   Id read(BlockId block, unsigned variable);
   Id read_slow(BlockId block, unsigned variable);
-  Id make_phi(BlockId block);
-  Id complete(Id phi, const List<Id>& operands);
   void write(unsigned variable, Id value) { defs_[at_][variable] = value; }
   Id reg(const Scope& scope, unsigned number, std::uint32_t slot);
   const RegFact* fact(std::uint32_t slot, unsigned number) const;

@@ -5,6 +5,18 @@
 
 namespace kiln::ir {
 
+Id make_phi(Function& f, BlockId block) {
+  const Id phi = f.make({.op = Op::kPhi, .block = block});
+  f.blocks[block].nodes.insert(f.blocks[block].nodes.begin(), phi);
+  return phi;
+}
+
+Id complete_phi(Function& f, Id phi, std::span<const Id> operands, PassSet passes) {
+  f.nodes[phi].list = f.add_list(operands);
+  f.nodes[phi].count = static_cast<std::uint32_t>(operands.size());
+  return simplify(f, phi, passes);
+}
+
 VariableBuilder::VariableBuilder(Function& f, std::uint32_t variables)
     : f_(f), variables_(variables), at_start_(f.blocks.size() * variables, kNone), at_end_(at_start_) {}
 
@@ -17,11 +29,10 @@ Id VariableBuilder::read_end(BlockId block, std::uint32_t variable) {
   return f_.resolve(at_end_[at]);
 }
 
-/// A phi is made where values differ, and where the way up comes round to a block that is being looked at.
 Id VariableBuilder::read_start(BlockId block, std::uint32_t variable) {
   const std::size_t at = block * std::size_t{variables_} + variable;
   if (at_start_[at] == kBusy) {
-    return at_start_[at] = make_phi(block);
+    return at_start_[at] = make_phi(f_, block);
   }
   if (at_start_[at] != kNone) {
     return f_.resolve(at_start_[at]);
@@ -35,33 +46,7 @@ Id VariableBuilder::read_start(BlockId block, std::uint32_t variable) {
     const Id value = read_end(preds[0], variable);
     return at_start_[at] = value;
   }
-  at_start_[at] = kBusy;
-  List<Id> operands;
-  operands.reserve(preds.size());
-  for (const BlockId pred : preds) {
-    operands.push_back(read_end(pred, variable));
-  }
-  bool differ = false;
-  for (Id& operand : operands) {
-    operand = f_.resolve(operand);
-    differ |= operand != operands[0];
-  }
-  if (at_start_[at] == kBusy) {
-    if (!differ) {
-      return at_start_[at] = operands[0];
-    }
-    at_start_[at] = make_phi(block);
-  }
-  const Id phi = at_start_[at];
-  f_.nodes[phi].list = f_.add_list(operands);
-  f_.nodes[phi].count = static_cast<std::uint32_t>(operands.size());
-  return simplify(f_, phi, PassSet());
-}
-
-Id VariableBuilder::make_phi(BlockId block) {
-  const Id phi = f_.make({.op = Op::kPhi, .block = block});
-  f_.blocks[block].nodes.insert(f_.blocks[block].nodes.begin(), phi);
-  return phi;
+  return join_values(f_, block, at_start_[at], PassSet(), [&](BlockId pred) { return read_end(pred, variable); });
 }
 
 }  // namespace kiln::ir

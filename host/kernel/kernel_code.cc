@@ -7,15 +7,15 @@
 #include <bpf/bpf.h>
 #include <linux/bpf.h>
 
+#include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <fstream>
 #include <optional>
 #include <span>
 
 #include <fmt/format.h>
 
 #include <kiln/btf.h>
+#include <kiln/kernel_addresses.h>
 #include <kiln/kernel_engine.h>
 #include <kiln/load.h>
 
@@ -74,18 +74,14 @@ Result<ProgramInfo> info_of(int program) {
 
 /// Functions jump to one of these instead of returning, where the processor needs it. \errors kUnavailable: addresses are hidden.
 Result<std::vector<std::uint64_t>> return_thunks() {
-  std::ifstream symbols("/proc/kallsyms");
   std::vector<std::uint64_t> found;
-  std::string line;
-  while (std::getline(symbols, line)) {
-    if (line.ends_with("return_thunk")) {
-      std::uint64_t address = 0;
-      std::from_chars(line.data(), line.data() + line.size(), address, 16);
-      if (address == 0) {
-        return Error{Errc::kUnavailable, "the kernel hides its addresses (kernel.kptr_restrict)"};
-      }
+  for_each_kernel_symbol([&](std::string_view name, std::uint64_t address) {
+    if (name.ends_with("return_thunk")) {
       found.push_back(address);
     }
+  });
+  if (std::find(found.begin(), found.end(), 0) != found.end()) {
+    return Error{Errc::kUnavailable, "the kernel hides its addresses (kernel.kptr_restrict)"};
   }
   return found;
 }

@@ -73,6 +73,36 @@ bool has_short_loop(const Function& f);             ///< a block that is its own
 /// The target-independent passes, in the order in which they help each other. Leaves nodes that nobody uses: remove_dead().
 void optimise(Function& f, PassSet passes);
 
+/// A phi at the block's start, without operands yet.
+Id make_phi(Function& f, BlockId block);
+/// Gives it its operands, by predecessor. \return what stands for it.
+Id complete_phi(Function& f, Id phi, std::span<const Id> operands, PassSet passes);
+
+inline constexpr Id kBusy = kNone - 1;  ///< in a table of values: what it is depends on what is being found out
+
+/// What a variable is at the start of a block with several predecessors: a phi only where their values differ, or where the way up comes round to this
+/// block again, which finds kBusy and then makes it. \param at  the variable's place in a table, which holds the result. \param read  its value at the
+/// end of a predecessor.
+template <typename Read>
+Id join_values(Function& f, BlockId block, Id& at, PassSet passes, Read&& read) {
+  at = kBusy;
+  const List<BlockId>& preds = f.blocks[block].preds;
+  List<Id> operands;
+  operands.reserve(preds.size());
+  for (const BlockId pred : preds) {
+    operands.push_back(read(pred));
+  }
+  bool differ = false;
+  for (Id& operand : operands) {
+    operand = f.resolve(operand);
+    differ |= operand != operands[0];
+  }
+  if (at == kBusy && !differ) {
+    return at = operands[0];
+  }
+  return at = complete_phi(f, at == kBusy ? make_phi(f, block) : at, operands, passes);
+}
+
 /// Values of variables that are assigned in several blocks, and phis where they meet. For passes that give a value
 /// more than one definition. All edges of the function must be there.
 class VariableBuilder {
@@ -87,9 +117,6 @@ class VariableBuilder {
   bool read_undefined() const { return undefined_; }
 
  private:
-  static constexpr Id kBusy = kNone - 1;  ///< at_start_: what it is depends on what is being found out
-  Id make_phi(BlockId block);
-
   Function& f_;
   std::uint32_t variables_;
   List<Id> at_start_, at_end_;

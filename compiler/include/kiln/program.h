@@ -26,6 +26,7 @@ enum class MapType : std::uint32_t {
 #define KILN_MAP_TYPE(enumerator, number, name) enumerator = number,
 #include <kiln/map_types.def>
 };
+constexpr bool is_ring(MapType type) { return type == MapType::kRingbuf || type == MapType::kUserRingbuf; }
 std::string_view map_type_name(MapType type);
 std::optional<MapType> map_type_from_number(std::uint32_t number);
 

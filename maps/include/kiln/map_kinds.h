@@ -44,9 +44,6 @@ constexpr bool is_cgroup_storage(MapType type) {
 constexpr bool is_queue_or_stack(MapType type) {
   return type == MapType::kQueue || type == MapType::kStack;
 }
-constexpr bool is_ring(MapType type) {
-  return type == MapType::kRingbuf || type == MapType::kUserRingbuf;
-}
 /// Values are pushed, popped and peeked at; there are no keys.
 constexpr bool is_keyless(MapType type) {
   return is_queue_or_stack(type) || type == MapType::kBloomFilter;
